@@ -1,0 +1,76 @@
+# `make help` lists what there is; the two that matter first are `make demo` and `make test`.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PYTHONPATH := operator:.
+
+.DEFAULT_GOAL := help
+
+##@ First hour
+.PHONY: help
+help: ## this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: tools ## the main job: five versions of a model on a real control plane, good ones promoted, bad ones rolled back
+	$(BIN)/python -m tests.demo
+
+.PHONY: test
+test: check unit cluster-tests ## everything: lint, types, layers, unit, integration and end-to-end tests
+
+##@ Development
+$(VENV)/.installed: requirements/dev.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Serin needs Python 3.11 or newer; set PYTHON=python3.11") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+.PHONY: setup
+setup: $(VENV)/.installed ## a virtual environment with everything that is locked
+
+.PHONY: tools
+tools: setup ## the local cluster's programs, built once into a cache folder (about 12 minutes the first time)
+	$(BIN)/python -m tests.cluster tools
+
+.PHONY: fmt
+fmt: setup ## format
+	$(BIN)/ruff format operator tests
+	$(BIN)/ruff check --fix operator tests
+
+.PHONY: lint
+lint: setup ## ruff
+	$(BIN)/ruff check operator tests
+
+.PHONY: types
+types: setup ## mypy --strict
+	$(BIN)/mypy operator/serin tests/cluster tests/demo
+
+.PHONY: layers
+layers: setup ## import-linter: who may know whom
+	$(BIN)/lint-imports
+
+.PHONY: crds
+crds: setup ## generate crds/ from the pydantic models
+	$(BIN)/python -m serin.api.crd crds
+
+.PHONY: crds-check
+crds-check: setup
+	$(BIN)/python -m serin.api.crd --check crds
+
+.PHONY: check
+check: lint types layers crds-check ## everything that needs no test runner
+
+.PHONY: unit
+unit: setup ## unit tests: seconds, no cluster
+	$(BIN)/pytest tests/unit
+
+.PHONY: cluster-tests
+cluster-tests: tools ## integration and end-to-end tests on the local cluster
+	$(BIN)/pytest tests/integration tests/e2e
+
+.PHONY: lock
+lock: setup ## write requirements/ anew from pyproject.toml, with hashes and without any registry's name
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements/run.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements/dev.txt
