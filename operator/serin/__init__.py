@@ -1,0 +1,1 @@
+"""Serin: model rollouts on Kubernetes, decided by evidence."""
