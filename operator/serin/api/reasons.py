@@ -1,0 +1,352 @@
+"""Every reason that a condition, a gate or an Event of Serin can carry.
+
+The list is closed: nothing else is emitted, and a test says so. Each reason says what it means, which
+conditions carry it and with what status, and what a user should do. `docs/reasons.md` is made from this file.
+
+Four kinds:
+
+- progress: things go their way.
+- hold: the candidate stays at its weight. Not knowing is never a pass and never a failure, so each way of not
+  knowing has its own reason.
+- failure: the candidate was judged, and the weight goes back to stable.
+- stalled: waiting will not help; somebody has to change something. Stable serves on.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal, Self
+
+Kind = Literal["progress", "hold", "failure", "stalled"]
+
+_READY = "Ready=True"
+_NOT_READY = "Ready=False"
+_PROMOTED = "Promoted=True"
+_NOT_PROMOTED = "Promoted=False"
+_RECONCILING = "Reconciling=True"
+_STALLED = "Stalled=True"
+_HOLDING = (_NOT_PROMOTED, _RECONCILING)
+_BLOCKED = (_NOT_PROMOTED, _STALLED)
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What is written down about a reason."""
+
+    value: str
+    kind: Kind
+    meaning: str
+    conditions: tuple[str, ...]
+    """What carries it, as "Type=Status"; empty for what only Events say."""
+    remedy: str
+    """What a user should do."""
+
+
+class Reason(StrEnum):
+    """One CamelCase word: `Reason.NO_TRAFFIC == "NoTraffic"`, with `Reason.NO_TRAFFIC.about.remedy`."""
+
+    about: About
+
+    def __new__(cls, about: About) -> Self:
+        """Make a member that is its word and knows the rest."""
+        member = str.__new__(cls, about.value)
+        member._value_ = about.value
+        member.about = about
+        return member
+
+    # --- progress -----------------------------------------------------------------------------------------
+    SERVING = About(
+        "Serving",
+        "progress",
+        meaning="The stable revision has ready endpoints and gets the traffic.",
+        conditions=(_READY,),
+        remedy="Nothing.",
+    )
+    ROLLING_OUT = About(
+        "RollingOut",
+        "progress",
+        meaning="A candidate is on trial; status.rollout says at which stage and what it waits for.",
+        conditions=_HOLDING,
+        remedy="Wait; `kubectl get md -w` shows every step.",
+    )
+    PROMOTED = About(
+        "Promoted",
+        "progress",
+        meaning="The revision that the spec asks for passed its gates and is stable.",
+        conditions=(_PROMOTED,),
+        remedy="Nothing.",
+    )
+    FIRST_DEPLOYMENT = About(
+        "FirstDeployment",
+        "progress",
+        meaning="There is no stable revision to compare with; the first one takes all traffic when it is "
+        "ready and is promoted on readiness and its hard gates.",
+        conditions=(_PROMOTED, _NOT_PROMOTED, _RECONCILING, _NOT_READY),
+        remedy="Wait until its pods are ready.",
+    )
+    SUPERSEDED = About(
+        "Superseded",
+        "progress",
+        meaning="The spec changed while a candidate was on trial. Traffic goes back to stable first, then "
+        "the new revision starts with no evidence.",
+        conditions=_HOLDING,
+        remedy="Nothing; the record of the superseded revision says how far it came.",
+    )
+    REVERTED_BY_SPEC = About(
+        "RevertedBySpec",
+        "progress",
+        meaning="The spec asks for the stable revision again, so the rollout was ended without a verdict.",
+        conditions=(_PROMOTED,),
+        remedy="Nothing.",
+    )
+    WENT_BACK = About(
+        "WentBack",
+        "progress",
+        meaning="The spec asks for a revision that was stable before, with the same content: it took the "
+        "traffic in one write once its pods were ready, without a trial.",
+        conditions=(_PROMOTED,),
+        remedy="Nothing. To put it on trial all the same, change its content, for instance an annotation of"
+        " the pod template.",
+    )
+    WEIGHT_RESTORED = About(
+        "WeightRestored",
+        "progress",
+        meaning="Somebody else changed one of our two weights in the route; it was put back.",
+        conditions=(),
+        remedy="Use spec.rollout.paused to hold a rollout; in a route kept in Git, let the tool ignore the "
+        "two weights.",
+    )
+    DELETING = About(
+        "Deleting",
+        "progress",
+        meaning="The ModelDeployment is being deleted; in a route of others all weight goes to stable's "
+        "slot first.",
+        conditions=(_NOT_READY, _RECONCILING),
+        remedy="Wait. If it lasts, the message names what refuses the write.",
+    )
+
+    # --- hold: not enough is known ------------------------------------------------------------------------
+    NO_TRAFFIC = About(
+        "NoTraffic",
+        "hold",
+        meaning="Neither stable nor the candidate got requests since the last look, so there is nothing to "
+        "compare.",
+        conditions=_HOLDING,
+        remedy="Send traffic through the route, and check that its parent accepted it (`kubectl describe "
+        "httproute`).",
+    )
+    TOO_FEW_SAMPLES = About(
+        "TooFewSamples",
+        "hold",
+        meaning="Traffic flows, but the evidence is not yet enough for a verdict; the message says about "
+        "how many requests are left.",
+        conditions=_HOLDING,
+        remedy="Wait, raise the stage's weight, or allow a wider margin.",
+    )
+    STALE_METRICS = About(
+        "StaleMetrics",
+        "hold",
+        meaning="Prometheus answers, but its newest samples of a target are older than three scrapes: it "
+        "does not reach the target.",
+        conditions=_HOLDING,
+        remedy="Look at the target in Prometheus (Status, Targets); the message names the series.",
+    )
+    METRICS_UNAVAILABLE = About(
+        "MetricsUnavailable",
+        "hold",
+        meaning="Prometheus did not answer, or answered with a warning or in part. Time without metrics "
+        "counts for no soak and no deadline.",
+        conditions=_HOLDING,
+        remedy="Bring the metric source back; the rollout goes on with the evidence it had.",
+    )
+    NOT_ATTRIBUTABLE = About(
+        "NotAttributable",
+        "hold",
+        meaning="The metrics do not tell stable and candidate apart, or none of an arm's series is found "
+        "although it should have had requests.",
+        conditions=_HOLDING,
+        remedy="Follow the message: another preset, a setting of the gateway, or the pods' own metrics.",
+    )
+    NO_BUCKET_AT_OBJECTIVE = About(
+        "NoBucketAtObjective",
+        "hold",
+        meaning="The latency histogram has no bucket edge at the gate's objective, and Serin does not "
+        "interpolate.",
+        conditions=_HOLDING,
+        remedy="Set the objective to one of the edges in the message, or add an edge where the histogram is"
+        " made.",
+    )
+    MARGIN_UNRESOLVED = About(
+        "MarginUnresolved",
+        "hold",
+        meaning="Stable has too short a history (fewer than 1,000 requests) for the margin to be fixed.",
+        conditions=_HOLDING,
+        remedy="Wait: the margin is fixed once stable has 1,000 requests within the attempt.",
+    )
+    TRAFFIC_TOO_LOW_FOR_MARGIN = About(
+        "TrafficTooLowForMargin",
+        "hold",
+        meaning="At this traffic the rollout cannot come to a verdict before its deadline.",
+        conditions=_HOLDING,
+        remedy="Take the margin that the message offers, a higher weight, or a later timeouts.progress.",
+    )
+
+    # --- hold: the cluster is not there yet ---------------------------------------------------------------
+    INSUFFICIENT_CAPACITY = About(
+        "InsufficientCapacity",
+        "hold",
+        meaning="Pods of the candidate cannot be scheduled; the message is the scheduler's.",
+        conditions=_HOLDING,
+        remedy="Free or add capacity, or lower spec.serving.replicas.",
+    )
+    NOT_READY = About(
+        "NotReady",
+        "hold",
+        meaning="Pods are not ready yet, or stopped being ready without failing by themselves (an eviction,"
+        " a lost node).",
+        conditions=(_NOT_PROMOTED, _RECONCILING, _NOT_READY),
+        remedy="Look at the pods that the message names.",
+    )
+    SHARED_INCIDENT = About(
+        "SharedIncident",
+        "hold",
+        meaning="Stable shows the same symptom as the candidate, so it is not the candidate's fault.",
+        conditions=_HOLDING,
+        remedy="Look for what both share: a node, a dependency, the gateway.",
+    )
+    STABLE_UNAVAILABLE = About(
+        "StableUnavailable",
+        "hold",
+        meaning="Stable has no ready endpoint: there is nothing to compare with and nothing to go back to.",
+        conditions=(_NOT_READY, _NOT_PROMOTED, _RECONCILING),
+        remedy="Bring stable back, or promote the candidate by hand; onStableDown: Promote lets a ready "
+        "candidate take over by itself.",
+    )
+    STABLE_DEGRADED = About(
+        "StableDegraded",
+        "hold",
+        meaning="More than 5 % of stable's own requests are bad. The comparison goes on with a capped "
+        "margin.",
+        conditions=(_READY, _NOT_PROMOTED, _RECONCILING),
+        remedy="Look at stable first: a candidate that is as bad as a sick stable is not good.",
+    )
+    PAUSED = About(
+        "Paused",
+        "hold",
+        meaning="spec.rollout.paused is true. The rollout does not advance; it can still roll back.",
+        conditions=_HOLDING,
+        remedy="Set spec.rollout.paused to false.",
+    )
+    AWAITING_APPROVAL = About(
+        "AwaitingApproval",
+        "hold",
+        meaning="The stage waits for a person.",
+        conditions=_HOLDING,
+        remedy="Approve or abort; the message says until when.",
+    )
+
+    # --- failure: judged, and back to stable --------------------------------------------------------------
+    GATE_FAILED = About(
+        "GateFailed",
+        "failure",
+        meaning="The evidence says that the candidate is worse than stable by more than the tolerance, or "
+        "above a limit.",
+        conditions=_BLOCKED,
+        remedy="Read status.outcome for the gate and both arms' numbers; fix the model and apply a new "
+        "version.",
+    )
+    CANDIDATE_UNRESPONSIVE = About(
+        "CandidateUnresponsive",
+        "failure",
+        meaning="The candidate should have answered 50 requests or more by stable's count, but fewer than a"
+        " fifth were seen: they hang.",
+        conditions=_BLOCKED,
+        remedy="Look for a deadlock or an endless load in the candidate; give the route a timeout so that "
+        "users do not wait for ever.",
+    )
+    CRASH_LOOP = About(
+        "CrashLoop",
+        "failure",
+        meaning="The candidate's container restarts more often than its hard gate allows, or was killed for"
+        " its memory, and stable's does not.",
+        conditions=_BLOCKED,
+        remedy="Read the container's last log: kubectl logs --previous.",
+    )
+    DEADLINE_EXCEEDED = About(
+        "DeadlineExceeded",
+        "failure",
+        meaning="There was no verdict within timeouts.progress. The revision is not remembered as rejected.",
+        conditions=_BLOCKED,
+        remedy="See what it waited for (status.outcome), then retry with more traffic, a wider margin or "
+        "more time.",
+    )
+    ABORTED = About(
+        "Aborted",
+        "failure",
+        meaning="A person ended the rollout.",
+        conditions=_BLOCKED,
+        remedy="Ask them (the record names them), or apply another version.",
+    )
+
+    # --- stalled: somebody has to do something ------------------------------------------------------------
+    ROLLED_BACK = About(
+        "RolledBack",
+        "stalled",
+        meaning="The candidate was rolled back and stable serves; the message names the failure behind it.",
+        conditions=_BLOCKED,
+        remedy="Apply a new version, or the stable one again to clear the condition.",
+    )
+    PREVIOUSLY_REJECTED = About(
+        "PreviouslyRejected",
+        "stalled",
+        meaning="The spec asks for a revision that failed before; it is not tried again by itself.",
+        conditions=_BLOCKED,
+        remedy="Apply a new version, or ask for a retry.",
+    )
+    ROUTE_CONFLICT = About(
+        "RouteConflict",
+        "stalled",
+        meaning="The route is missing, is not ours, does not list both slots, or another ModelDeployment "
+        "uses the same rule (the older one wins).",
+        conditions=(_NOT_READY, _NOT_PROMOTED, _STALLED),
+        remedy="Change the route or spec.traffic as the message says.",
+    )
+    SESSION_PERSISTENCE = About(
+        "SessionPersistence",
+        "stalled",
+        meaning="The route pins clients to a backend, so weights do not mean shares: sessions stay even at "
+        "weight 0.",
+        conditions=_BLOCKED,
+        remedy="Remove the route's session persistence, or set spec.traffic's allowSticky if you accept "
+        "that.",
+    )
+    POLICY_NOT_FOUND = About(
+        "PolicyNotFound",
+        "stalled",
+        meaning="spec.rollout.policyRef names a RolloutPolicy that is not in the namespace.",
+        conditions=_BLOCKED,
+        remedy="Create it, or correct spec.rollout.policyRef.name.",
+    )
+    INVALID_SPEC = About(
+        "InvalidSpec",
+        "stalled",
+        meaning="The spec cannot be acted on, and it could not be refused at apply: the fault shows only "
+        "together with a policy, the operator's configuration, or was stored under older rules.",
+        conditions=(_NOT_READY, _NOT_PROMOTED, _STALLED),
+        remedy="Change the field that the message names.",
+    )
+    INVALID_TEMPLATE = About(
+        "InvalidTemplate",
+        "stalled",
+        meaning="The API server refuses pods of spec.serving.template (found by a dry run); stable is not "
+        "touched.",
+        conditions=(_NOT_READY, _NOT_PROMOTED, _STALLED),
+        remedy="Correct the field in the message, which is the API server's own.",
+    )
+    FIRST_REVISION_FAILING = About(
+        "FirstRevisionFailing",
+        "stalled",
+        meaning="The first revision does not become ready or breaks a hard gate, and there is nothing to go"
+        " back to.",
+        conditions=(_NOT_READY, _NOT_PROMOTED, _STALLED),
+        remedy="Apply a corrected spec: it replaces the revision without a comparison.",
+    )

@@ -1,0 +1,170 @@
+"""Stages: the way of a candidate from its first request to being stable."""
+
+import itertools
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from serin.api.gates import GATES_MAX, Gate
+from serin.api.lists import LIST_SET, list_map, unique_names, unique_values
+from serin.api.quantities import Seconds
+from serin.api.resource import ApiModel
+from serin.api.rules import Rule, one_of
+from serin.api.text import DNS_LABEL
+
+STAGES_MAX = 16
+
+StageKind = Literal["canary", "bake"]
+Advance = Literal["notFailing", "passed"]
+
+GateNames = Annotated[
+    list[Annotated[str, DNS_LABEL]],
+    Field(max_length=GATES_MAX, json_schema_extra=LIST_SET),
+    AfterValidator(unique_values),
+]
+
+
+class Canary(ApiModel):
+    """The candidate gets a share of the traffic."""
+
+    weight: Annotated[int, Field(ge=1, le=99)]
+    """The candidate's share of the traffic in percent, 1 to 99. Weights rise from stage to stage."""
+    soak: Seconds
+    """How long the stage lasts at least. Time without metrics and time on hold do not count."""
+    gates: GateNames | None = None
+    """The gates that are looked at here, by name. All gates when not given."""
+    advance: Advance = "notFailing"
+    """When the stage is left after its soak: notFailing (no gate fails) or passed (every required gate has
+    passed). The last canary stage waits for every required gate's pass in any case."""
+    min_requests: Annotated[int, Field(ge=0, le=1_000_000_000)] = 0
+    """How many requests the candidate must have got in this stage before it is left."""
+
+
+class Bake(ApiModel):
+    """The candidate gets the traffic, stable stays ready to take it back in one write."""
+
+    for_: Annotated[Seconds, Field(alias="for")]
+    """How long the stage lasts at least. When it ends, the candidate is promoted and the old revision is
+    scaled down."""
+    holdback: Annotated[int, Field(ge=0, le=50)] = 5
+    """The share of the traffic in percent, 0 to 50, that stays on the old revision so that the comparison
+    goes on. With 0 only hard gates and limits are judged."""
+    gates: GateNames | None = None
+    """The gates that are looked at here, by name. All gates when not given."""
+
+
+class Stage(ApiModel):
+    """One entry of the plan. It has exactly one of canary and bake."""
+
+    name: Annotated[str, DNS_LABEL]
+    """The stage's name, as status and the STAGE column show it."""
+    canary: Canary | None = None
+    """The candidate gets a share of the traffic."""
+    bake: Bake | None = None
+    """The candidate gets the traffic, stable stays ready. Once at most, and last."""
+
+    RULES = (one_of("canary", "bake", noun="a stage"),)
+
+    @property
+    def kind(self) -> StageKind:
+        """Which of the two it is."""
+        return "canary" if self.canary is not None else "bake"
+
+    @property
+    def weight(self) -> int:
+        """The candidate's share of the traffic in percent."""
+        if self.canary is not None:
+            return self.canary.weight
+        assert self.bake is not None  # noqa: S101  exactly one of them, by the rule above
+        return 100 - self.bake.holdback
+
+    @property
+    def soak_seconds(self) -> float:
+        """How long it lasts at least."""
+        if self.canary is not None:
+            return self.canary.soak.seconds
+        assert self.bake is not None  # noqa: S101
+        return self.bake.for_.seconds
+
+    @property
+    def gates(self) -> list[str] | None:
+        """The names of the gates that are looked at, or None for all."""
+        if self.canary is not None:
+            return self.canary.gates
+        return self.bake.gates if self.bake is not None else None
+
+
+Stages = Annotated[
+    list[Stage],
+    Field(min_length=1, max_length=STAGES_MAX, json_schema_extra=list_map("name")),
+    AfterValidator(unique_names),
+]
+
+
+def _canaries(stages: Sequence[Stage]) -> list[Stage]:
+    return [stage for stage in stages if stage.canary is not None]
+
+
+def weights_rise(stages: Sequence[Stage]) -> bool:
+    """Say whether every canary stage has a higher weight than the one before."""
+    weights = [stage.weight for stage in _canaries(stages)]
+    return all(before < after for before, after in itertools.pairwise(weights))
+
+
+def bake_is_last(stages: Sequence[Stage]) -> bool:
+    """Say whether there is at most one bake stage and nothing behind it."""
+    return all(stage.bake is None for stage in stages[:-1])
+
+
+def has_canary(stages: Sequence[Stage]) -> bool:
+    """Say whether there is a stage that compares before the candidate gets the traffic."""
+    return bool(_canaries(stages))
+
+
+# Rules for an object that holds `stages`, which may be absent there (a ModelDeployment's own words).
+STAGE_RULES = (
+    Rule(
+        cel="!has(self.stages) || self.stages.exists(s, has(s.canary))",
+        message="stages must hold a canary stage: without one the candidate would get the traffic uncompared",
+        holds=lambda model: model.stages is None or has_canary(model.stages),
+        field="stages",
+    ),
+    Rule(
+        # isSorted lets equal weights pass, so the second line looks for twins.
+        cel="!has(self.stages) || (self.stages.filter(s, has(s.canary)).map(s, s.canary.weight).isSorted()"
+        " && self.stages.filter(s, has(s.canary)).all(s,"
+        " self.stages.filter(t, has(t.canary)).exists_one(t, t.canary.weight == s.canary.weight)))",
+        message="the weights of canary stages must rise from stage to stage; put the stages in the order "
+        "of their weights, each "
+        "weight once",
+        holds=lambda model: model.stages is None or weights_rise(model.stages),
+        field="stages",
+    ),
+    Rule(
+        cel="!has(self.stages) || self.stages.filter(s, has(s.bake)).size() == 0"
+        " || (self.stages.filter(s, has(s.bake)).size() == 1 && has(self.stages[self.stages.size() - "
+        "1].bake))",
+        message="bake must be the last of the stages, and there can be only one",
+        holds=lambda model: model.stages is None or bake_is_last(model.stages),
+        field="stages",
+    ),
+    Rule(
+        cel="!has(self.stages) || !has(self.gates) || self.stages.all(s,"
+        " (!has(s.canary) || !has(s.canary.gates) || s.canary.gates.all(n, self.gates.exists(g, g.name == "
+        "n)))"
+        " && (!has(s.bake) || !has(s.bake.gates) || s.bake.gates.all(n, self.gates.exists(g, g.name == n))))",
+        message="a stage lists a gate that is not among gates; correct the name in the stage's gates, or "
+        "add the gate",
+        holds=lambda model: (
+            model.stages is None or model.gates is None or not unknown_gates(model.stages, model.gates)
+        ),
+        field="stages",
+    ),
+)
+
+
+def unknown_gates(stages: Sequence[Stage], gates: Sequence[Gate]) -> list[str]:
+    """Return the names that stages list and no gate has."""
+    known = {gate.name for gate in gates}
+    return [name for stage in stages for name in stage.gates or () if name not in known]

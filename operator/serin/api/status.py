@@ -1,0 +1,167 @@
+"""The status of a ModelDeployment: what Serin says, and what it needs to remember across a restart.
+
+For people: phase, stable, candidate, rollout, outcome. For tools: conditions and observedGeneration. For
+Serin alone: `evidence`, `plan` and `drain`, open objects whose shape belongs to the packages that write them.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from serin.api.conditions import Condition
+from serin.api.lists import LIST_ATOMIC, list_map
+from serin.api.names import Slot
+from serin.api.resource import ApiModel, Timestamp
+
+Verdict = Literal["pass", "fail", "undecided"]
+
+
+class Serves(ApiModel):
+    """A revision and the slot that it stands in."""
+
+    revision: str
+    """The name of the ModelRevision."""
+    version: str
+    """The model's version."""
+    slot: Slot
+    """The Service that leads to it: <deployment>-a or <deployment>-b."""
+
+
+class ArmCounts(ApiModel):
+    """What a gate counted of one arm."""
+
+    total: float = 0
+    """All cases."""
+    bad: float = 0
+    """The bad ones among them."""
+
+
+class GateStatus(ApiModel):
+    """What one gate has seen since the candidate's first request."""
+
+    name: str
+    """The gate's name."""
+    kind: str
+    """compare, limit, query or hard."""
+    required: bool = True
+    """Whether the gate decides."""
+    verdict: Verdict = "undecided"
+    """pass, fail or undecided."""
+    reason: str | None = None
+    """Why it is undecided or failed, in one word."""
+    message: str = ""
+    """The same in a sentence, with the numbers."""
+    stable: ArmCounts | None = None
+    """Stable's counts."""
+    candidate: ArmCounts | None = None
+    """The candidate's counts."""
+    difference: float | None = None
+    """The candidate's rate minus stable's, from -1 to 1."""
+    interval: Annotated[list[float], Field(max_length=2, json_schema_extra=LIST_ATOMIC)] | None = None
+    """Lower and upper bound of the difference, at 95 %, valid at every look."""
+    margin: float | None = None
+    """The difference up to which the candidate is promoted, frozen for this rollout."""
+
+
+class RolloutStatus(ApiModel):
+    """The rollout under way."""
+
+    attempt: int = 1
+    """Which attempt of this revision it is."""
+    kind: str | None = None
+    """What sort of rollout: an ordinary one, the first deployment, or a way back to a known revision."""
+    stage: str | None = None
+    """The stage's name."""
+    stage_index: int | None = None
+    """The stage's place in the plan, from 0."""
+    weight: int | None = None
+    """The candidate's share of the traffic in percent, as read back from the route."""
+    verdict: Verdict | None = None
+    """All required gates together: pass, fail or undecided."""
+    reason: str | None = None
+    """Why the rollout stands where it stands, in one word."""
+    started_at: Timestamp | None = None
+    """When the rollout began."""
+    first_traffic_at: Timestamp | None = None
+    """When the candidate got its first request; evidence and deadline count from here."""
+    since: Timestamp | None = None
+    """When the stage began."""
+    instant: float | None = None
+    """The instant of the last reading of the metrics, in seconds since 1970 by Prometheus' clock."""
+    active_seconds: float | None = None
+    """Time since the first request that counts for the deadline: without outages of the metrics."""
+    soaked_seconds: float | None = None
+    """Time in this stage that counts for its soak."""
+    deadline: Timestamp | None = None
+    """When timeouts.progress ends."""
+    expected_finish: Timestamp | None = None
+    """When the rollout will probably end, if the candidate is as good as stable."""
+    waiting_for: str | None = None
+    """What the next step waits for, in a sentence."""
+    gates: Annotated[list[GateStatus], Field(json_schema_extra=list_map("name"))] = Field(
+        default_factory=list
+    )
+    """What each gate has seen."""
+    steps: Annotated[list[dict[str, Any]], Field(json_schema_extra=LIST_ATOMIC)] = Field(default_factory=list)
+    """The steps so far, oldest first."""
+    evidence: dict[str, Any] | None = None
+    """The state of the tests. Serin's own: do not edit."""
+    plan: dict[str, Any] | None = None
+    """The policy as it was when the rollout started, and what was reckoned from it. Serin's own: do not
+    edit."""
+
+
+class Outcome(ApiModel):
+    """How the last rollout ended."""
+
+    revision: str
+    """The candidate of that rollout."""
+    version: str | None = None
+    """Its model version."""
+    attempt: int | None = None
+    """Which attempt of this revision it was."""
+    kind: str
+    """How it ended: Promoted, RolledBack, Superseded, Reverted, Aborted or TimedOut."""
+    reason: str
+    """Why, in one word."""
+    message: str = ""
+    """Why, in a sentence, with the numbers."""
+    at: Timestamp
+    """When."""
+    stage: str | None = None
+    """The stage that it ended in."""
+    gates: Annotated[list[GateStatus], Field(json_schema_extra=list_map("name"))] = Field(
+        default_factory=list
+    )
+    """What each gate had seen."""
+
+
+class Status(ApiModel):
+    """What serves, and how far a rollout is."""
+
+    observed_generation: int = -1
+    """The metadata.generation that this status is about; -1 until Serin has seen the object."""
+    phase: str | None = None
+    """One word for people. Tools read conditions."""
+    url: str | None = None
+    """Where clients reach the model from outside."""
+    address: str | None = None
+    """Where clients reach the stable revision from inside the cluster."""
+    replicas: int | None = None
+    """Pods of both arms; the scale subresource reads it."""
+    selector: str | None = None
+    """The label selector of both arms' pods; the scale subresource reads it."""
+    stable: Serves | None = None
+    """The revision that serves by default."""
+    candidate: Serves | None = None
+    """The revision on trial."""
+    rollout: RolloutStatus | None = None
+    """The rollout under way."""
+    drain: dict[str, Any] | None = None
+    """The slot that is being emptied before its pods go. Serin's own: do not edit."""
+    outcome: Outcome | None = None
+    """How the last rollout ended."""
+    conditions: Annotated[list[Condition], Field(json_schema_extra=list_map("type"))] = Field(
+        default_factory=list
+    )
+    """Ready and Promoted always; Reconciling or Stalled only while true."""
