@@ -32,7 +32,7 @@ class Lineage(ApiModel):
     """The training code: a repository and commit."""
     parameters: Annotated[
         dict[str, Annotated[str, Field(max_length=1024)]],
-        Field(max_length=100, json_schema_extra={"maxProperties": 100}),
+        Field(max_length=100),
     ] = Field(default_factory=dict)
     """Training parameters worth knowing, as text."""
     run: _Reference | None = None
@@ -317,7 +317,7 @@ class ModelDeploymentSpec(ApiModel):
     """How it is served."""
     traffic: Traffic
     """How requests reach it."""
-    rollout: Rollout = Rollout()
+    rollout: Rollout = Field(default_factory=Rollout)
     """How a new revision is tried."""
     revision_history_limit: Annotated[int, Field(ge=0, le=100)] = 10
     """How many ModelRevisions are kept besides stable and candidate. Their records go with them."""

@@ -13,12 +13,14 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     PlainSerializer,
     WithJsonSchema,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from serin.api.rules import Rule
 
@@ -39,9 +41,6 @@ class ApiModel(BaseModel):
     )
 
     RULES: ClassVar[tuple[Rule, ...]] = ()
-    SCHEMA: ClassVar[dict[str, Any]] = {}
-    """More of the structural schema for the object as a whole, such as
-    x-kubernetes-preserve-unknown-fields."""
 
     @model_validator(mode="after")
     def _rules_hold(self) -> Self:
@@ -51,6 +50,17 @@ class ApiModel(BaseModel):
                     RULE_BROKEN, "{words}", {"words": rule.message, "field": rule.field}
                 )
         return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core: CoreSchema, handler: GetJsonSchemaHandler, /
+    ) -> JsonSchemaValue:
+        """Add the rules to the schema."""
+        schema: JsonSchemaValue = handler(core)
+        if cls.RULES:
+            target = handler.resolve_ref_schema(schema)
+            target["x-kubernetes-validations"] = [rule.as_validation() for rule in cls.RULES]
+        return schema
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plain object as it goes to the API server: camelCase, without what is not set."""

@@ -25,6 +25,10 @@ class Serves(ApiModel):
     """The model's version."""
     slot: Slot
     """The Service that leads to it: <deployment>-a or <deployment>-b."""
+    proven: bool | None = None
+    """false for a first revision that serves although it was never promoted."""
+    adopted: str | None = None
+    """The running Service whose pods these are, when Serin did not make them."""
 
 
 class ArmCounts(ApiModel):
@@ -121,7 +125,7 @@ class Outcome(ApiModel):
     attempt: int | None = None
     """Which attempt of this revision it was."""
     kind: str
-    """How it ended: Promoted, RolledBack, Superseded, Reverted, Aborted or TimedOut."""
+    """How it ended: Promoted, RolledBack, Superseded, Expired or Refused."""
     reason: str
     """Why, in one word."""
     message: str = ""
@@ -134,6 +138,8 @@ class Outcome(ApiModel):
         default_factory=list
     )
     """What each gate had seen."""
+    steps: Annotated[list[dict[str, Any]], Field(json_schema_extra=LIST_ATOMIC)] = Field(default_factory=list)
+    """The steps of that rollout, until they stand in the revision's record."""
 
 
 class Status(ApiModel):

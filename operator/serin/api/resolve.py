@@ -1,0 +1,129 @@
+"""What a rollout goes by: the deployment's own words, then its policy, then the built-in policy.
+
+The result is taken once, at the start of a rollout, and kept in its status (`plan`), because a policy that
+changes in mid-rollout would change what its evidence means.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from serin.api.gates import Gate, Gates
+from serin.api.model_deployment import Rollout
+from serin.api.parse import InvalidSpec
+from serin.api.quantities import SecondsOrZero
+from serin.api.reasons import Reason
+from serin.api.resource import ApiModel
+from serin.api.rollout_policy import (
+    Metrics,
+    OnStableDown,
+    Risk,
+    RolloutPolicy,
+    RolloutPolicySpec,
+    Timeouts,
+    built_in_policy,
+)
+from serin.api.stages import Stage, Stages, unknown_gates
+
+BUILT_IN = "built-in"
+
+
+class ResolvedPolicy(ApiModel):
+    """Everything that a rollout needs to know about how it is to be done; nothing is left open."""
+
+    source: str
+    """Where it comes from, for people: "built-in", or "fast, generation 3", and what the deployment says
+    itself."""
+    metrics: Metrics
+    """Where the numbers come from."""
+    risk: Risk
+    """How often the rollout may end wrongly."""
+    gates: Gates
+    """What is measured."""
+    stages: Stages
+    """The way to full traffic, in order."""
+    timeouts: Timeouts
+    """How long the rollout may take."""
+    on_stable_down: OnStableDown
+    """What happens when stable has no ready endpoint."""
+    warm_in: SecondsOrZero
+    """How long a freshly started arm is left out of latency gates."""
+
+    def gate(self, name: str) -> Gate | None:
+        """Return a gate by its name."""
+        return next((gate for gate in self.gates if gate.name == name), None)
+
+    def gates_at(self, stage: Stage) -> list[Gate]:
+        """Return the gates that a stage looks at, in the order of the policy."""
+        names = stage.gates
+        return list(self.gates) if names is None else [gate for gate in self.gates if gate.name in names]
+
+
+def resolve_policy(rollout: Rollout, policy: RolloutPolicy | None) -> ResolvedPolicy | InvalidSpec:
+    """Join a deployment's `spec.rollout` and its policy.
+
+    Gates and stages are taken as whole lists, everything else field by field. What neither says is the
+    built-in policy's.
+
+    Args: rollout: `spec.rollout`. policy: the policy that `rollout.policy_ref` names, or None when it names
+    none or the policy is not there.
+    """
+    if rollout.policy_ref is not None and policy is None:
+        return InvalidSpec(
+            "spec.rollout.policyRef.name",
+            f"there is no RolloutPolicy {rollout.policy_ref.name} in this namespace; create it, or correct "
+            f"the name",
+            Reason.POLICY_NOT_FOUND,
+        )
+    base = policy.spec if policy is not None else built_in_policy()
+    built_in = built_in_policy()
+    gates = rollout.gates or base.gates or built_in.gates or []
+    stages = rollout.stages or base.stages or built_in.stages or []
+    unknown = unknown_gates(stages, gates)
+    if unknown:
+        return _unknown_gate(unknown[0], stages, rollout, policy)
+    return ResolvedPolicy(
+        source=_source(rollout, policy),
+        metrics=Metrics.model_validate(_joined(base.metrics, rollout.metrics)),
+        risk=Risk.model_validate(_joined(base.risk, rollout.risk)),
+        gates=gates,
+        stages=stages,
+        timeouts=Timeouts.model_validate(_joined(base.timeouts, rollout.timeouts)),
+        on_stable_down=rollout.on_stable_down or base.on_stable_down,
+        warm_in=rollout.warm_in or base.warm_in,
+    )
+
+
+def _joined(base: ApiModel, own: ApiModel | None) -> Mapping[str, Any]:
+    return base.to_dict() | (own.to_dict() if own is not None else {})
+
+
+def _unknown_gate(
+    name: str, stages: Sequence[Stage], rollout: Rollout, policy: RolloutPolicy | None
+) -> InvalidSpec:
+    stage = next(stage.name for stage in stages if name in (stage.gates or ()))
+    has_own = "spec.rollout.gates" if rollout.gates else None
+    from_policy = policy is not None and policy.spec.gates is not None
+    where = has_own or (
+        f"RolloutPolicy {policy.metadata.name}" if policy and from_policy else "the built-in policy"
+    )
+    field = (
+        "spec.rollout.stages"
+        if rollout.stages
+        else "spec.rollout.gates"
+        if rollout.gates
+        else "spec.rollout.policyRef.name"
+    )
+    return InvalidSpec(
+        field,
+        f"stage {stage} lists the gate {name}, which {where} does not have; add the gate there, or take it "
+        f"off the stage",
+    )
+
+
+def _source(rollout: Rollout, policy: RolloutPolicy | None) -> str:
+    base = BUILT_IN if policy is None else f"{policy.metadata.name}, generation {policy.metadata.generation}"
+    own = [name for name in _OWN_PARTS if getattr(rollout, name) is not None]
+    return f"{base}; own {', '.join(name.replace('_', ' ') for name in own)}" if own else base
+
+
+_OWN_PARTS = tuple(name for name in RolloutPolicySpec.model_fields if name in Rollout.model_fields)
