@@ -177,12 +177,11 @@ class GatewayRoute:
             refs = [rule.one(slot) for slot in SLOTS]
             if now.off or None in refs:
                 continue  # what the owner switched off stays off; a slot listed twice is observe's to report
+            if trouble := now.too_coarse_for(weights):
+                raise TooCoarse(trouble)
             changes = [op for ref in refs if ref for op in _set_weight(rule.index, ref, target.of(ref.slot))]
             if not changes:
                 continue
-            state = Routed(weights, exact=True, resource_version="", per_rule=(now,), owned=False)
-            if trouble := state.too_coarse_for(weights):
-                raise TooCoarse(trouble.message)
             operations += [_test_name(rule.index, ref) for ref in refs if ref]
             operations += changes
         if not operations:

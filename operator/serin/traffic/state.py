@@ -37,6 +37,18 @@ class RuleWeights:
             return self.units
         return split(self.units.total or 100, weights)
 
+    def too_coarse_for(self, weights: Weights) -> str | None:
+        """Say why the sum of this rule is too small for these shares, None when it is not."""
+        units = self.target(weights)
+        if self.off or error_points(units, weights) <= TOLERANCE_POINTS:
+            return None
+        got, _ = shares(units)
+        return (
+            f"rule {self.index}: the weights of the two slots add up to {units.total}, which gives"
+            f" {got.a}/{got.b} where {weights.a}/{weights.b} percent are needed; give them a sum of 100, for"
+            " example 100 and 0"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Routed:
@@ -63,8 +75,11 @@ class Routed:
         return any(rule.units.of(slot) > 0 for rule in self.per_rule)
 
     def carries(self, weights: Weights) -> bool:
-        """Say whether every rule carries these shares as well as its integers can."""
-        return bool(self.per_rule) and all(rule.target(weights) == rule.units for rule in self.per_rule)
+        """Say whether every rule carries these shares, to within half a point."""
+        return bool(self.per_rule) and all(
+            rule.target(weights) == rule.units and rule.too_coarse_for(weights) is None
+            for rule in self.per_rule
+        )
 
     def too_coarse_for(self, weights: Weights) -> Conflict | None:
         """Say which rule cannot carry these shares to within half a point.
@@ -73,18 +88,8 @@ class Routed:
         would send half of the users to the candidate. All of the traffic for one slot is possible with any
         sum, so a way back always exists.
         """
-        for rule in self.per_rule:
-            units = rule.target(weights)
-            if rule.off or error_points(units, weights) <= TOLERANCE_POINTS:
-                continue
-            got, _ = shares(units)
-            return Conflict(
-                Reason.ROUTE_CONFLICT,
-                f"rule {rule.index}: the weights of the two slots add up to {units.total}, which gives"
-                f" {got.a}/{got.b} where {weights.a}/{weights.b} percent are"
-                " needed; give them a sum of 100, for example 100 and 0",
-            )
-        return None
+        words = next((words for rule in self.per_rule if (words := rule.too_coarse_for(weights))), None)
+        return None if words is None else Conflict(Reason.ROUTE_CONFLICT, words)
 
 
 @dataclass(frozen=True, slots=True)
