@@ -10,7 +10,7 @@ from pydantic import Field
 from serin.api.lists import LIST_ATOMIC
 from serin.api.model_deployment import Model, ModelDeploymentSpec, Port, Protocol
 from serin.api.names import API_VERSION
-from serin.api.pod_template import PodTemplate
+from serin.api.pod_template import FrozenPodTemplate
 from serin.api.resource import ApiModel, ObjectMeta, Timestamp
 from serin.api.rules import Rule
 
@@ -30,7 +30,7 @@ class RevisionServing(ApiModel):
     """The port of the container that answers inference requests."""
     protocol: Protocol = "open-inference"
     """What the server speaks."""
-    template: PodTemplate | None = None
+    template: FrozenPodTemplate | None = None
     """The pod template as the user wrote it. None for a Service that was taken over."""
 
 

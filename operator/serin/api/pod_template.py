@@ -133,3 +133,16 @@ def _check_containers(containers: Any) -> None:
 
 
 PodTemplate = Annotated[dict[str, Any], AfterValidator(check_template), WithJsonSchema(POD_TEMPLATE)]
+"""In a ModelDeployment."""
+
+# In a ModelRevision nothing below is declared, on purpose. `self == oldSelf` lets one undeclared field be put
+# in place of
+# another, so long as their number stays, wherever the object around them has declared fields (API server
+# 1.35); an object
+# with no declared field at all is compared in depth. tests/integration/api tries both.
+FrozenPodTemplate = Annotated[
+    dict[str, Any],
+    AfterValidator(check_template),
+    WithJsonSchema(_OPEN | {"required": ["spec"], "maxProperties": 2}),
+]
+"""In a ModelRevision, which never changes."""
