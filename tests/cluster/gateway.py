@@ -54,7 +54,7 @@ async def _apply_crd(api: Api, crd: Object) -> None:
     path = f"{_CRDS}/{crd['metadata']['name']}"
     await api.apply(path, crd)
     while True:
-        conditions = (await api.get(path)).get("status", {}).get("conditions", [])
+        conditions = (await api.get(path)).get("status", {}).get("conditions") or []
         if any(c["type"] == "Established" and c["status"] == "True" for c in conditions):
             return
         await asyncio.sleep(_POLL_SECONDS)
