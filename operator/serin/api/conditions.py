@@ -37,7 +37,7 @@ class Condition(ApiModel):
     status: ConditionStatus
     """True, False or Unknown."""
     reason: str
-    """Why, in one CamelCase word from the closed list in docs/reasons.md."""
+    """Why, in one CamelCase word from a closed list."""
     message: str = ""
     """Why, in a sentence: what was seen, the value, the limit, and what happens next."""
     last_transition_time: Timestamp

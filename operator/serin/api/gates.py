@@ -26,6 +26,16 @@ _OBJECTIVE = Rule(
 )
 
 
+def _is_points(field: str) -> str:
+    """CEL: the field can be read as a number; when it cannot, its own rule says so and this one need not."""
+    return f"self.{field}.matches('^[0-9]+([.][0-9]+)?pp$')"
+
+
+def _points(field: str) -> str:
+    """CEL: the number of a field in percentage points."""
+    return f"double(self.{field}.replace('pp', ''))"
+
+
 class Margin(ApiModel):
     """How much worse than stable a candidate may be and still be promoted.
 
@@ -42,7 +52,7 @@ class Margin(ApiModel):
 
     RULES = (
         Rule(
-            cel="double(self.max.replace('pp', '')) >= double(self.plus.replace('pp', ''))",
+            cel=f"!({_is_points('max')} && {_is_points('plus')}) || {_points('max')} >= {_points('plus')}",
             message="max must be at least plus; raise margin.max (2pp when not given) or lower margin.plus",
             holds=lambda margin: margin.max.fraction >= margin.plus.fraction,
             field="max",
@@ -51,8 +61,8 @@ class Margin(ApiModel):
 
 
 _TOLERANCE = Rule(
-    cel="!has(self.tolerance)"
-    " || double(self.tolerance.replace('pp', '')) < double(self.margin.plus.replace('pp', ''))",
+    cel=f"!has(self.tolerance) || !({_is_points('tolerance')} && {_is_points('margin.plus')})"
+    f" || {_points('tolerance')} < {_points('margin.plus')}",
     message="tolerance must be below margin.plus: what is inside the tolerance is never rolled back, what "
     "is beyond the margin "
     "is never promoted",

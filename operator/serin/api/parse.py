@@ -114,7 +114,7 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any], Any], str]] = {
     "greater_than_equal": _bounded("be at least", "ge"),
     "less_than_equal": _bounded("be at most", "le"),
     "too_long": _bounded("hold at most", "max_length", " entries"),
-    "too_short": _bounded("hold at least", "min_length", " entries"),
+    "too_short": _always("must not be empty"),
     "string_too_long": _bounded("have at most", "max_length", " characters"),
-    "string_too_short": _bounded("have at least", "min_length", " characters"),
+    "string_too_short": _always("must not be empty"),
 }

@@ -1,7 +1,7 @@
 """Every reason that a condition, a gate or an Event of Serin can carry.
 
 The list is closed: nothing else is emitted, and a test says so. Each reason says what it means, which
-conditions carry it and with what status, and what a user should do. `docs/reasons.md` is made from this file.
+conditions carry it and with what status, and what a user should do.
 
 Four kinds:
 
@@ -350,3 +350,39 @@ class Reason(StrEnum):
         conditions=(_NOT_READY, _NOT_PROMOTED, _STALLED),
         remedy="Apply a corrected spec: it replaces the revision without a comparison.",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class FoundLater:
+    """A fault of a resource that no schema can see."""
+
+    fault: str
+    reason: Reason
+    field: str
+    """What the message names."""
+
+
+FOUND_LATER = (
+    FoundLater("the policy does not exist", Reason.POLICY_NOT_FOUND, "spec.rollout.policyRef.name"),
+    FoundLater("a stage lists a gate that the policy lacks", Reason.INVALID_SPEC, "spec.rollout.stages"),
+    FoundLater(
+        "the metric source is not in the operator's configuration",
+        Reason.INVALID_SPEC,
+        "spec.rollout.metrics.source",
+    ),
+    FoundLater("there is no such preset", Reason.INVALID_SPEC, "spec.rollout.metrics.preset"),
+    FoundLater("the preset cannot measure what a gate compares", Reason.INVALID_SPEC, "spec.rollout.gates"),
+    FoundLater("a query is more than a vector selector", Reason.INVALID_SPEC, "spec.rollout.gates"),
+    FoundLater("the API server refuses the pods", Reason.INVALID_TEMPLATE, "spec.serving.template"),
+    FoundLater("the existing Service is not there", Reason.INVALID_SPEC, "spec.serving.existing.service"),
+    FoundLater("the route of others is not there", Reason.ROUTE_CONFLICT, "spec.traffic"),
+    FoundLater("the route of others does not list both slots", Reason.ROUTE_CONFLICT, "spec.traffic"),
+    FoundLater("a route of our name belongs to somebody else", Reason.ROUTE_CONFLICT, "spec.traffic"),
+    FoundLater("an older deployment has its slots in the same rule", Reason.ROUTE_CONFLICT, "spec.traffic"),
+    FoundLater("the route pins sessions", Reason.SESSION_PERSISTENCE, "spec.traffic"),
+    FoundLater("the revision was rejected before", Reason.PREVIOUSLY_REJECTED, "spec.model.version"),
+    FoundLater(
+        "the first revision never becomes ready", Reason.FIRST_REVISION_FAILING, "spec.serving.template"
+    ),
+)
+"""What shows only in the cluster: the deployment is Stalled, and stable serves on. All else is refused at apply."""

@@ -18,7 +18,8 @@ _RISK_MAX = 50
 
 def _risk_rule(field: str, attribute: str) -> Rule:
     return Rule(
-        cel=f"!has(self.{field}) || double(self.{field}.replace('%', '')) <= {_RISK_MAX}.0",
+        cel=f"!has(self.{field}) || !self.{field}.matches('^[0-9]+([.][0-9]+)?%$')"
+        f" || double(self.{field}.replace('%', '')) <= {_RISK_MAX}.0",
         message=f"{field} must be at most {_RISK_MAX}%: it is the chance of a wrong decision that you accept",
         holds=lambda risk: (chance := getattr(risk, attribute)) is None or chance.fraction <= _RISK_MAX / 100,
         field=field,

@@ -56,6 +56,29 @@ def structural_schema(model: type[BaseModel]) -> Schema:
     return _Converter(schema.get("$defs", {})).convert(schema, at=model.__name__)
 
 
+def unknown_fields(schema: Schema, value: Any, at: str = "") -> list[str]:
+    """Return the paths in a value that the schema does not know: what the API server would prune without a word."""
+    if isinstance(value, list):
+        items = schema.get("items", {})
+        return [
+            path for index, item in enumerate(value) for path in unknown_fields(items, item, f"{at}[{index}]")
+        ]
+    if not isinstance(value, dict):
+        return []
+    known, values = schema.get("properties", {}), schema.get("additionalProperties")
+    open_to_all = schema.get("x-kubernetes-preserve-unknown-fields", False)
+    paths: list[str] = []
+    for name, item in value.items():
+        path = f"{at}.{name}".removeprefix(".")
+        if name in known:
+            paths += unknown_fields(known[name], item, path)
+        elif values is not None:
+            paths += unknown_fields(values, item, path)
+        elif not open_to_all:
+            paths.append(path)
+    return paths
+
+
 class _Converter:
     def __init__(self, definitions: Mapping[str, Schema]) -> None:
         self._definitions = definitions

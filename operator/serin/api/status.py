@@ -26,6 +26,10 @@ class Serves(ApiModel):
     slot: Slot
     """The Service that leads to it: <deployment>-a or <deployment>-b."""
     proven: bool | None = None
+    """False for a revision that serves only because nothing better does: it was never promoted."""
+    adopted: str | None = None
+    """The Service whose pods these are, when Serin did not make them (spec.serving.existing)."""
+    proven: bool | None = None
     """false for a first revision that serves although it was never promoted."""
     adopted: str | None = None
     """The running Service whose pods these are, when Serin did not make them."""
@@ -134,6 +138,8 @@ class Outcome(ApiModel):
     """When."""
     stage: str | None = None
     """The stage that it ended in."""
+    steps: Annotated[list[dict[str, Any]], Field(json_schema_extra=LIST_ATOMIC)] = Field(default_factory=list)
+    """What was decided in it, oldest first."""
     gates: Annotated[list[GateStatus], Field(json_schema_extra=list_map("name"))] = Field(
         default_factory=list
     )
