@@ -5,6 +5,7 @@ Runs once, as the first thing process 1 does.
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -26,6 +27,7 @@ def furnish(run_dir: Path) -> None:
     for directory in ("/dev", "/run"):
         mounts.mirror(directory)
     Path("/dev/termination-log").touch()
+    _silence_dns(run_dir)
     Path("/run/netns").mkdir(exist_ok=True)
     ip(
         "link set lo up",
@@ -33,6 +35,20 @@ def furnish(run_dir: Path) -> None:
         f"addr add {NODE_ADDRESS}/{POD_PREFIX_LENGTH} dev {BRIDGE}",
         f"link set {BRIDGE} up",
     )
+
+
+def _silence_dns(run_dir: Path) -> None:
+    """Have every look-up fail at once.
+
+    The machine's name server cannot be reached from in here, and programs that look up their own address at
+    start (Python's http.server does) would hang for ten seconds. Nothing listens on 127.0.0.1:53, so they are
+    refused instead.
+    """
+    ours = run_dir / "resolv.conf"
+    ours.write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
+    theirs = os.path.realpath("/etc/resolv.conf")
+    mounts.make_room(theirs, directory=False, ours=[])
+    mounts.bind(str(ours), theirs)
 
 
 def ip(*commands: str) -> None:

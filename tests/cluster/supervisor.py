@@ -223,7 +223,9 @@ class Supervisor:
 def _tell(**event: Any) -> None:
     # The launcher may have stopped listening; that is its business.
     with contextlib.suppress(OSError):
-        print(json.dumps(event), flush=True)
+        line = json.dumps(event)
+        print(line, flush=True)
+        print(line, file=sys.stderr, flush=True)  # for supervisor.log
 
 
 def main() -> None:

@@ -101,7 +101,9 @@ class Agent:
 async def _main(settings: Settings) -> None:
     if sys.version_info < (3, 12):
         # The default watcher of Python 3.11 starts a thread for each process.
-        asyncio.set_child_watcher(asyncio.PidfdChildWatcher())
+        watcher = asyncio.PidfdChildWatcher()
+        watcher.attach_loop(asyncio.get_running_loop())
+        asyncio.set_child_watcher(watcher)
     end = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end.set)
     async with Api(settings.api_url, settings.tokens["agent"], settings.path / "ca.crt") as api:

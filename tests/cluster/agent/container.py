@@ -149,13 +149,17 @@ class Container:
             "target": self.spec.get("terminationMessagePath") or "/dev/termination-log",
             "read_only": False,
         }
+        hostname = self._pod["spec"].get("hostname") or self._pod["metadata"]["name"]
+        hosts_file = self._folder / "hosts"
+        hosts_file.write_text(f"127.0.0.1\tlocalhost\n{network.ip}\t{hostname}\n")
+        hosts = {"source": str(hosts_file), "target": "/etc/hosts", "read_only": False}
         instructions = {
             "command": environment.command(self.spec, own),
             "env": self._environment,
             "cwd": self.spec.get("workingDir") or "/",
-            "hostname": self._pod["spec"].get("hostname") or self._pod["metadata"]["name"],
+            "hostname": hostname,
             "network": network.namespace,
-            "mounts": [*volumes.mounts_of(self.spec, folders, own), termination],
+            "mounts": [*volumes.mounts_of(self.spec, folders, own), termination, hosts],
             "message_file": str(message_file),
         }
         file = self._folder / "launch.json"
