@@ -1,1 +1,3 @@
 """Serin: model rollouts on Kubernetes, decided by evidence."""
+
+__version__ = "0.1.0"

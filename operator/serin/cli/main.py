@@ -1,0 +1,63 @@
+"""`serin run`: the operator, out of a cluster against a kubeconfig or in one as the image's entry point."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from serin import __version__
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code is 0, 1 for a failure, 2 for unusable arguments or configuration."""
+    options = _parser().parse_args(arguments)
+    return int(options.command(options))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="serin", description="Rolls machine-learning models out on evidence.")
+    parser.add_argument("--version", action="version", version=f"serin {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="run the operator")
+    run.add_argument("--config", type=Path, help="configuration file: metric sources and defaults")
+    run.add_argument("--kubeconfig", type=Path, help="how to reach the cluster; default: the pod's service account")
+    run.add_argument("--namespace", action="append", help="watch only this namespace; may be repeated")
+    run.add_argument("--standalone", action="store_true", help="no leader election: this is the only process")
+    run.add_argument("--log-format", choices=("text", "json"), default="text")
+    run.add_argument("--log-level", choices=("debug", "info", "warning"), default="info")
+    run.set_defaults(command=_run)
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    # Imported here: `serin --version` should not wait for kopf and numpy.
+    from serin.cli.logs import configure_logs
+    from serin.controller.app import Options, run
+    from serin.controller.config import Config, InvalidConfig, load_config
+    from serin.controller.lease import LostLease
+
+    configure_logs(options.log_format, options.log_level)
+    try:
+        config = load_config(options.config) if options.config is not None else Config()
+    except InvalidConfig as error:
+        print(f"serin: {error}", file=sys.stderr)
+        return 2
+    changes: dict[str, object] = {}
+    if options.namespace:
+        changes["namespaces"] = options.namespace
+    if options.standalone:
+        changes["leader_election"] = config.leader_election.model_copy(update={"enabled": False})
+    try:
+        asyncio.run(run(Options(config.model_copy(update=changes), options.kubeconfig)))
+    except LostLease as error:
+        logging.getLogger(__name__).error("stopped", extra={"why": str(error)})
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

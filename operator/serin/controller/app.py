@@ -1,0 +1,137 @@
+"""The operator, put together.
+
+    kopf watches ---> cache, queue <--- sync lists (start, resync)
+                          |
+    lease: leading? ---> workers ---> reconcile: observe, decide, apply
+                                          |
+    metric sources' clocks <--- wants ----+---> readings, wake-ups
+
+A stand-by watches too, so that its cache is warm when it takes over; only the leader's workers run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import kopf
+
+from serin.controller import handlers
+from serin.controller.apply import Writer
+from serin.controller.cache import Cache
+from serin.controller.config import Config
+from serin.controller.deletion import Deletion
+from serin.controller.events import Recorder
+from serin.controller.evidence import Evidence
+from serin.controller.health import Health
+from serin.controller.kube import Kube
+from serin.controller.lease import Leadership, Terms
+from serin.controller.memory import Key
+from serin.controller.queue import WorkQueue
+from serin.controller.reconcile import Reconciler
+from serin.controller.sync import Sync
+from serin.controller.telemetry import Telemetry
+from serin.metrics.hub import Hub
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the process was started. kubeconfig None: the pod's service account."""
+
+    config: Config
+    kubeconfig: Path | None = None
+
+
+async def run(options: Options) -> None:
+    """Run until a signal stops it.
+
+    Raises:
+        LostLease: leadership was lost; start anew.
+        OSError: the health port is taken.
+    """
+    config = options.config
+    kube = await Kube.connect(str(options.kubeconfig) if options.kubeconfig is not None else None)
+    cache, queue, telemetry = Cache(), WorkQueue[Key](), Telemetry()
+    telemetry.watch_depth(lambda: float(len(queue)))
+    instance = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+    evidence = Evidence({source.name: Hub(source) for source in config.metric_sources}, queue.add)
+    recorder = Recorder(kube, instance)
+    reconciler = Reconciler(
+        cache, Writer(kube, cache), Deletion(kube, cache), evidence, recorder, telemetry, config, queue.add_later
+    )
+    sync = Sync(kube, cache, config.namespaces, queue.add)
+    health = Health(config.listen, telemetry.registry, lambda: sync.done)
+
+    async def lead() -> None:
+        telemetry.leading(True)
+        sync.add_all()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(queue.run(reconciler.look, config.workers))
+            group.create_task(evidence.run())
+            group.create_task(recorder.run())
+            group.create_task(sync.forever(config.resync_seconds))
+
+    await health.start()
+    watching = asyncio.ensure_future(_watch(options, cache, queue))
+    try:
+        await sync.once()
+        await _until_first_ends(watching, asyncio.ensure_future(_led(kube, config, instance, lead)))
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        evidence.close()
+        await health.stop()
+        await kube.close()
+
+
+async def _led(kube: Kube, config: Config, instance: str, lead: Any) -> None:
+    election = config.leader_election
+    if not election.enabled:
+        await lead()
+        return
+    terms = Terms(election.lease_seconds, election.renew_seconds, election.retry_seconds)
+    await Leadership(kube, election.namespace, election.name, instance, terms).run(lead)
+
+
+async def _until_first_ends(*tasks: asyncio.Future[None]) -> None:
+    """Wait until one task ends, stop the others, and raise what it raised."""
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        ended = [task for task in tasks if task.done() and not task.cancelled()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in ended:
+        task.result()
+
+
+async def _watch(options: Options, cache: Cache, queue: WorkQueue[Key]) -> None:
+    """Run kopf's watchers; it handles the signals too, and ends when one came."""
+    registry = kopf.OperatorRegistry()
+    settings = kopf.OperatorSettings()
+    namespaces = options.config.namespaces
+    handlers.configure(settings, namespaced=bool(namespaces))
+    handlers.register(registry, cache, queue.add)
+    if options.kubeconfig is not None:
+        os.environ["KUBECONFIG"] = str(options.kubeconfig)
+    kopf.on.login(registry=registry, id="login")(_login)
+    await kopf.operator(
+        registry=registry,
+        settings=settings,
+        standalone=True,
+        clusterwide=not namespaces,
+        namespaces=namespaces,
+    )
+
+
+def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+    return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)

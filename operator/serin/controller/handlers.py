@@ -1,0 +1,109 @@
+"""kopf: watching only. An event puts the object into the cache and the keys it concerns into the queue.
+
+No kopf handler that decides or patches: no annotations, no kopf finalizers, nothing written at start-up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import kopf
+
+from serin.api.names import FINALIZER, GROUP, LABEL_DEPLOYMENT
+from serin.controller.cache import Cache
+from serin.controller.kube import (
+    DEPLOYMENT,
+    GRPC_ROUTE,
+    HTTP_ROUTE,
+    MODEL_DEPLOYMENT,
+    MODEL_REVISION,
+    POD,
+    ROLLOUT_POLICY,
+    SERVICE,
+    Kind,
+)
+from serin.controller.memory import Key
+
+Json = dict[str, Any]
+
+OWNED: tuple[Kind, ...] = (MODEL_REVISION, DEPLOYMENT, SERVICE, POD)
+"""Kinds that carry the ModelDeployment's label; the API server sends us no others of them."""
+
+WHOLE: tuple[Kind, ...] = (MODEL_DEPLOYMENT, ROLLOUT_POLICY, HTTP_ROUTE, GRPC_ROUTE)
+"""Watched whole: policies and routes of others carry no label of ours."""
+
+
+def register(registry: kopf.OperatorRegistry, cache: Cache, add: Callable[[Key], None]) -> None:
+    """Watch everything that a look may depend on."""
+    for kind in (*WHOLE, *OWNED):
+        kopf.on.event(kind.group, kind.version, kind.plural, registry=registry, id=f"watch-{kind.plural}")(
+            _watcher(kind.name, cache, add)
+        )
+
+
+def configure(settings: kopf.OperatorSettings, *, namespaced: bool) -> None:
+    """Settings that differ from kopf's defaults, each with its reason."""
+    settings.persistence.finalizer = FINALIZER  # never set by kopf here; if ever, under our name
+    settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=GROUP)
+    settings.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=GROUP)
+    settings.posting.enabled = False  # our Events are written by controller.events, one per transition
+    settings.posting.loggers = False
+    settings.scanning.disabled = namespaced  # listing namespaces and CRDs needs cluster-wide rights
+    settings.networking.request_timeout = 30.0
+    settings.networking.connect_timeout = 5.0
+    settings.watching.server_timeout = 300.0  # a connection that died in silence is found after five minutes
+    settings.watching.connect_timeout = 5.0
+    settings.queueing.idle_timeout = 1.0  # a worker per object is only a queue; let it go
+    settings.peering.standalone = True  # leadership is a Lease, see controller.lease
+    for kind in OWNED:
+        settings.watching.label_selectors[kind.group, kind.version, kind.plural] = LABEL_DEPLOYMENT
+
+
+def keys_of(kind: str, obj: Json, cache: Cache) -> Iterable[Key]:
+    """The ModelDeployments that an object concerns."""
+    metadata = obj["metadata"]
+    namespace = metadata.get("namespace", "")
+    if kind == "ModelDeployment":
+        # A deployment that appears or goes may settle a conflict about a route it shares.
+        yield (namespace, metadata["name"])
+        if _route_name(obj) is not None:
+            yield from _others(cache, namespace, lambda other: _route_name(other) == _route_name(obj))
+        return
+    owner = (metadata.get("labels") or {}).get(LABEL_DEPLOYMENT)
+    if owner:
+        yield (namespace, owner)
+    elif kind == "RolloutPolicy":
+        yield from _others(cache, namespace, lambda other: _policy_name(other) == metadata["name"])
+    elif kind in ("HTTPRoute", "GRPCRoute"):
+        yield from _others(cache, namespace, lambda other: _route_name(other) == metadata["name"])
+
+
+def _watcher(kind: str, cache: Cache, add: Callable[[Key], None]) -> Callable[..., Any]:
+    async def watch(event: Json, **_: Any) -> None:
+        obj = event["object"]
+        changed = cache.remove(kind, obj) if event["type"] == "DELETED" else cache.put(kind, dict(obj))
+        if changed:
+            for key in keys_of(kind, obj, cache):
+                add(key)
+
+    return watch
+
+
+def _others(cache: Cache, namespace: str, concerned: Callable[[Json], bool]) -> Iterable[Key]:
+    for raw in cache.in_namespace("ModelDeployment", namespace):
+        if concerned(raw):
+            yield (namespace, raw["metadata"]["name"])
+
+
+def _policy_name(raw: Json) -> str | None:
+    return (((raw.get("spec") or {}).get("rollout") or {}).get("policyRef") or {}).get("name")
+
+
+def _route_name(raw: Json) -> str | None:
+    traffic = (raw.get("spec") or {}).get("traffic") or {}
+    for route in (traffic.get("httpRoute"), traffic.get("grpcRoute")):
+        name = ((route or {}).get("ref") or {}).get("name")
+        if name is not None:
+            return str(name)
+    return None

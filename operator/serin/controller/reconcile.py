@@ -1,0 +1,175 @@
+"""One look at one ModelDeployment: observe, decide, apply."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from serin.api.conditions import Condition
+from serin.api.names import LABEL_DEPLOYMENT
+from serin.api.parse import InvalidSpec
+from serin.api.reasons import Reason
+from serin.controller.apply import NotOurs, Refusal, Writer
+from serin.controller.cache import Cache
+from serin.controller.config import Config
+from serin.controller.deletion import Deletion
+from serin.controller.events import Recorder
+from serin.controller.evidence import Evidence
+from serin.controller.freshness import due_seconds
+from serin.controller.invalid import invalid_status
+from serin.controller.kube import Conflict
+from serin.controller.memory import Key, Memory
+from serin.controller.observe import View, beginning, observe, parse, want_of
+from serin.controller.telemetry import Telemetry
+from serin.rollout.decide import decide
+from serin.rollout.observation import Refused
+from serin.rollout.persist import landmark, load_state
+from serin.rollout.report import Subject, status_of
+from serin.rollout.state import State
+
+Json = dict[str, Any]
+logger = logging.getLogger(__name__)
+
+OBSTACLE_RETRY_SECONDS = 30.0
+
+
+class Reconciler:
+    """Looks at keys. Its only memory is what may be lost."""
+
+    def __init__(
+        self,
+        cache: Cache,
+        writer: Writer,
+        deletion: Deletion,
+        evidence: Evidence,
+        recorder: Recorder,
+        telemetry: Telemetry,
+        config: Config,
+        add_later: Callable[[Key, float], None],
+    ) -> None:
+        """All parts are the operator's, one of each."""
+        self._cache, self._writer, self._deletion = cache, writer, deletion
+        self._evidence, self._recorder, self._telemetry = evidence, recorder, telemetry
+        self._config, self._add_later = config, add_later
+        self._memories: dict[Key, Memory] = {}
+
+    async def look(self, key: Key) -> None:
+        """Look once.
+
+        Raises:
+            Exception: whatever failed, after it was logged; the queue brings the key back.
+        """
+        started = asyncio.get_running_loop().time()
+        try:
+            await self._look(key)
+        except Conflict as error:
+            # Somebody else wrote, or the cache is behind. What is remembered was right; only the write was not.
+            self._telemetry.conflict()
+            logger.debug("look again", extra={"object": "/".join(key), "why": str(error)})
+            raise
+        except Exception as error:
+            self._telemetry.error()
+            logger.exception("look failed", extra={"object": "/".join(key), "why": str(error)})
+            raise
+        finally:
+            self._telemetry.looked(asyncio.get_running_loop().time() - started)
+
+    async def _look(self, key: Key) -> None:
+        raw = self._cache.get("ModelDeployment", *key)
+        if raw is None:
+            self._forget(key)
+            return
+        if raw["metadata"].get("deletionTimestamp"):
+            self._evidence.drop(key)
+            await self._deletion.finish(raw)
+            return
+        memory = self._memory(key, raw)
+        md = parse(raw)
+        now = datetime.now(UTC)
+        if isinstance(md, InvalidSpec):
+            status = invalid_status(raw, md, now)
+            if status is not None:
+                await self._writer.status(raw, status)
+            return
+        stored = load_state(raw.get("status") or {})
+        state = memory.state if memory.state is not None else stored
+        view = observe(raw, md, self._cache, memory, state, self._config)
+        self._read(key, view, state)
+        # Taken readings belong to no state until one that holds them is remembered; a look that fails before keeps
+        # them here, else the evidence of that instant would be lost.
+        memory.pending += self._evidence.take(key)
+        view = replace(view, seen=replace(view.seen, readings=memory.pending))
+        decision = decide(view.seen, now)
+        if landmark(decision.state) == landmark(stored):
+            memory.remember(decision.state)
+        status = status_of(decision, view.seen, _subject(view), _conditions(raw), now)
+        loop_now = asyncio.get_running_loop().time()
+        due = due_seconds(raw.get("status") or {}, status, loop_now - memory.written_at, self._config.status_seconds)
+        write = status if due == 0.0 else None
+        if due:
+            self._add_later(key, due)
+
+        def on_stored() -> None:
+            # Strictly after the status is written and before anything else is: a new landmark that is remembered
+            # but not stored would be acted upon and then forgotten by a kill.
+            memory.written_at = loop_now
+            memory.remember(decision.state)
+
+        obstacle = await self._writer.write(view, decision, write, on_stored)
+        memory.refusal = obstacle.words if isinstance(obstacle, Refusal) else None
+        memory.obstacle = (
+            Refused(Reason.ROUTE_CONFLICT, obstacle.words) if isinstance(obstacle, NotOurs) else None
+        )
+        if obstacle is not None:
+            self._add_later(key, 0.0 if isinstance(obstacle, Refusal) else OBSTACLE_RETRY_SECONDS)
+        for note in decision.notes:
+            self._recorder.tell(raw, note)
+            self._telemetry.transition(note)
+            logger.info(
+                "transition",
+                extra={"object": "/".join(key), "reason": note.reason.value, "words": note.message},
+            )
+        if decision.look_again_seconds is not None:
+            self._add_later(key, decision.look_again_seconds)
+        # Reading goes on from the new state without waiting for the next look.
+        self._read(key, replace(view, seen=replace(view.seen, state=decision.state)), decision.state)
+
+    def _read(self, key: Key, view: View, state: State) -> None:
+        want = want_of(view, state, self._config)
+        if want is None:
+            self._evidence.drop(key)
+        else:
+            self._evidence.want(key, want, beginning(state))
+
+    def _memory(self, key: Key, raw: Json) -> Memory:
+        memory = self._memories.get(key)
+        uid = raw["metadata"].get("uid", "")
+        if memory is None or memory.uid != uid:
+            memory = self._memories[key] = Memory(uid=uid)
+            self._evidence.drop(key)
+        return memory
+
+    def _forget(self, key: Key) -> None:
+        self._memories.pop(key, None)
+        self._evidence.drop(key)
+
+
+def _subject(view: View) -> Subject:
+    md = view.md
+    hostnames = md.spec.traffic.route.hostnames
+    path = getattr(md.spec.traffic.route, "path", "")
+    scheme = "grpc" if md.spec.traffic.grpc_route is not None else "http"
+    return Subject(
+        generation=md.metadata.generation,
+        url=f"{scheme}://{hostnames[0]}{path}" if hostnames else None,
+        address=f"{scheme}://{md.metadata.name}.{md.metadata.namespace}.svc:{md.spec.serving.port}",
+        selector=f"{LABEL_DEPLOYMENT}={md.metadata.name}",
+    )
+
+
+def _conditions(raw: Json) -> list[Condition]:
+    return [Condition.model_validate(one) for one in (raw.get("status") or {}).get("conditions") or ()]

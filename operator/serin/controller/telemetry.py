@@ -1,0 +1,58 @@
+"""The operator's own metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from serin.rollout.decision import Note
+
+
+class Telemetry:
+    """Counters of one operator; a registry of its own, so that tests can have many."""
+
+    def __init__(self) -> None:
+        """Start at zero."""
+        self.registry = CollectorRegistry()
+        self._looks = Histogram(
+            "serin_reconcile_duration_seconds",
+            "How long one look at a ModelDeployment took.",
+            registry=self.registry,
+            buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5),
+        )
+        self._errors = Counter("serin_reconcile_errors", "Looks that failed.", registry=self.registry)
+        self._conflicts = Counter(
+            "serin_reconcile_conflicts", "Looks that somebody else's write interrupted.", registry=self.registry
+        )
+        self._transitions = Counter(
+            "serin_transitions", "Transitions of rollouts by reason.", ["reason"], registry=self.registry
+        )
+        self._leading = Gauge("serin_leading", "1 while this process leads.", registry=self.registry)
+        self._depth = Gauge(
+            "serin_workqueue_depth", "ModelDeployments that wait to be looked at.", registry=self.registry
+        )
+
+    def watch_depth(self, depth: Callable[[], float]) -> None:
+        """Ask for the queue's length whenever metrics are read."""
+        self._depth.set_function(depth)
+
+    def looked(self, seconds: float) -> None:
+        """A look is over."""
+        self._looks.observe(seconds)
+
+    def error(self) -> None:
+        """A look failed."""
+        self._errors.inc()
+
+    def conflict(self) -> None:
+        """A look was interrupted."""
+        self._conflicts.inc()
+
+    def transition(self, note: Note) -> None:
+        """A rollout moved."""
+        self._transitions.labels(note.reason.value).inc()
+
+    def leading(self, leads: bool) -> None:
+        """Whether this process leads now."""
+        self._leading.set(1 if leads else 0)

@@ -1,0 +1,76 @@
+"""What a decision is: a value. Applying it is somebody else's work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from serin.api.names import Slot
+from serin.api.reasons import Reason
+from serin.rollout.state import State
+from serin.traffic.weights import Weights
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A revision's Deployment as it should be. surplus: it is only to be scaled down, after the weight moved."""
+
+    revision: str
+    slot: Slot
+    replicas: int
+    surplus: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What the cluster should look like.
+
+    weights: None leaves the route alone (nothing serves yet, or it is in conflict).
+    serving: the slot that the Service `<deployment>` selects; None before anything serves.
+    adopted: slots whose Service selects the pods of somebody else's Service, by its name.
+    """
+
+    workloads: tuple[Workload, ...] = ()
+    weights: Weights | None = None
+    serving: Slot | None = None
+    adopted: tuple[tuple[Slot, str], ...] = ()
+
+
+Phase = Literal["Starting", "Canary", "Baking", "Serving", "Draining", "RolledBack", "Stalled", "Deleting"]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How things stand, for people and for conditions.
+
+    phase: a word for people. reason and message: what it waits for or why it ended.
+    stalled: waiting will not help.
+    """
+
+    phase: Phase
+    reason: Reason
+    message: str
+    stalled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A Kubernetes Event: one per transition, never one per look."""
+
+    kind: Literal["Normal", "Warning"]
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The new state, what the cluster should look like in it, and what to tell people.
+
+    look_again_seconds: when to look even if nothing happens; None when only an event can change anything.
+    """
+
+    state: State
+    desired: Desired
+    standing: Standing
+    notes: tuple[Note, ...] = ()
+    look_again_seconds: float | None = None

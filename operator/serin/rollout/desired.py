@@ -1,0 +1,71 @@
+"""What the cluster should look like in a state: a function of the state and of what is ready right now."""
+
+from __future__ import annotations
+
+from serin.rollout.decision import Desired, Workload
+from serin.rollout.observation import Observation
+from serin.rollout.plan import Bake
+from serin.rollout.state import Attempt, Kind, Placed, State
+from serin.traffic.weights import Weights
+from serin.workloads.capacity import replicas_needed
+
+
+def desired(state: State, seen: Observation, *, shielded: bool, drained: frozenset[str]) -> Desired:
+    """The workloads and weights of a state.
+
+    shielded: the candidate cannot answer right now, so it gets no traffic whatever its stage says.
+    drained: revisions that lost their traffic long enough ago to be scaled down.
+    """
+    workloads: list[Workload] = []
+    if state.stable is not None and state.stable.adopted is None:
+        workloads.append(Workload(state.stable.revision, state.stable.slot, seen.replicas))
+    if state.candidate is not None and state.attempt is not None:
+        replicas = candidate_replicas(state.attempt, seen.replicas)
+        workloads.append(Workload(state.candidate.revision, state.candidate.slot, replicas))
+    placed = {work.revision for work in workloads}
+    workloads += [
+        Workload(tenant.revision, tenant.slot, 0, surplus=True)
+        for tenant in seen.occupants
+        if tenant.revision in drained and tenant.revision not in placed
+    ]
+    serving = state.stable or (state.candidate if _ready(state.candidate, seen) else None)
+    return Desired(
+        workloads=tuple(workloads),
+        weights=weights(state, seen, shielded=shielded),
+        serving=serving.slot if serving is not None else None,
+        adopted=((state.stable.slot, state.stable.adopted),) if state.stable and state.stable.adopted else (),
+    )
+
+
+def weights(state: State, seen: Observation, *, shielded: bool) -> Weights | None:
+    """The shares of the two slots; None while nothing serves and nothing is ready."""
+    candidate, stable = state.candidate, state.stable
+    if stable is None:
+        if candidate is None:
+            return None
+        # Nothing else serves, so the route may already point at the first revision: it answers when it is ready.
+        return Weights.toward(candidate.slot, 100)
+    share = 0 if candidate is None or shielded else candidate_share(state.attempt)
+    return Weights.toward(stable.slot, 100 - share)
+
+
+def candidate_share(attempt: Attempt | None) -> int:
+    """The candidate's share in percent that the attempt's stage says."""
+    if attempt is None or attempt.stage < 0 or attempt.kind is not Kind.COMPARED:
+        return 0
+    return attempt.plan.stages[attempt.stage].weight
+
+
+def candidate_replicas(attempt: Attempt, replicas: int) -> int:
+    """Pods for the next step: they get ready while this stage soaks, so that the step need not wait for them."""
+    stages = attempt.plan.stages
+    following = attempt.stage + 1
+    full = attempt.kind is not Kind.COMPARED or following >= len(stages)
+    if full or isinstance(stages[attempt.stage], Bake) and attempt.stage >= 0:
+        return replicas_needed(replicas, 100)
+    return replicas_needed(replicas, stages[following].weight)
+
+
+def _ready(placed: Placed | None, seen: Observation) -> bool:
+    health = seen.health.get(placed.revision) if placed is not None else None
+    return health is not None and health.ready > 0

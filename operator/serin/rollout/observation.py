@@ -1,0 +1,88 @@
+"""Everything that a decision may depend on.
+
+If a decision needs one more fact, the fact is added here and read in serin.controller.observe; a client is
+never passed down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
+
+from serin.api.names import Slot
+from serin.api.reasons import Reason
+from serin.metrics.reading import Outage, Reading
+from serin.rollout.plan import Plan
+from serin.rollout.state import State
+from serin.traffic.state import RouteState
+from serin.workloads.pods import ArmHealth
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The revision that the spec asks for."""
+
+    revision: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why nothing can be made of the spec: a closed reason, the field, and what to do."""
+
+    reason: Reason
+    message: str
+
+
+class Past(StrEnum):
+    """What became of a revision that has existed before."""
+
+    UNTRIED = "Untried"
+    STABLE = "Stable"
+    """It was promoted or adopted once: going back to it needs no new trial."""
+    REJECTED = "Rejected"
+    """It was rolled back on evidence; the same content is not tried again by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Occupant:
+    """A revision with pods in a slot that neither stable nor the candidate owns."""
+
+    revision: str
+    slot: Slot
+    replicas: int
+    pods: int
+
+
+Wanted: TypeAlias = Target | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One look at one ModelDeployment.
+
+    readings: what the metrics grid gave since the attempt's instant, oldest first; usually one entry, none when
+        this look was caused by an event between two instants, several after a restart.
+    health: by revision, for every revision that has a Deployment or pods (and an adopted Service).
+    refusal: the API server's words when it refused the target's Deployment in this very pass.
+    replicas: what the spec asks for.
+    """
+
+    name: str
+    namespace: str
+    wanted: Wanted
+    policy: Plan | Refused
+    state: State
+    route: RouteState
+    replicas: int = 1
+    paused: bool = False
+    past: Mapping[str, Past] = field(default_factory=dict)
+    health: Mapping[str, ArmHealth] = field(default_factory=dict)
+    occupants: tuple[Occupant, ...] = ()
+    readings: tuple[Reading | Outage, ...] = ()
+    adoptable: str | None = None
+    refusal: str | None = None
+    gateway_reload_seconds: float = 5.0
+    interval_seconds: float = 15.0

@@ -1,0 +1,217 @@
+"""State to and from the resource's status: what survives a kill at any instant.
+
+Everything a rollout remembers goes into the ModelDeployment's status in one write, so stage, instant and
+evidence always belong together. Reading is strict: a status that cannot be read is an error with the field's
+name and never an empty state, for an empty state would start a rollout anew.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from serin.api.reasons import Reason
+from serin.rollout.plan import Plan
+from serin.rollout.state import Attempt, End, GateState, Kind, Outcome, Placed, State, Step
+from serin.stats import Counts
+from serin.stats.constant import ConstantTest
+from serin.stats.rate import RateTest
+
+Json = dict[str, Any]
+
+
+class UnreadableStatus(ValueError):
+    """The stored state is not one that this version wrote. Nothing may be decided on it."""
+
+
+def dump_state(state: State) -> Json:
+    """The stored part of a status: stable, candidate, rollout and outcome; absent means none."""
+    stored: Json = {}
+    if state.stable is not None:
+        stored["stable"] = _dump_placed(state.stable)
+    if state.candidate is not None:
+        stored["candidate"] = _dump_placed(state.candidate)
+    if state.attempt is not None:
+        stored["rollout"] = _dump_attempt(state.attempt)
+    if state.outcome is not None:
+        stored["outcome"] = _dump_outcome(state.outcome)
+    return stored
+
+
+def load_state(status: Mapping[str, Any]) -> State:
+    """The state that a status holds.
+
+    Raises:
+        UnreadableStatus: a field is not as `dump_state` writes it.
+    """
+    try:
+        rollout = status.get("rollout")
+        return State(
+            stable=_load_placed(status.get("stable")),
+            candidate=_load_placed(status.get("candidate")),
+            attempt=_load_attempt(rollout) if rollout else None,
+            outcome=_load_outcome(status["outcome"]) if status.get("outcome") else None,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise UnreadableStatus(f"status cannot be read: {type(error).__name__} {error}") from error
+
+
+def landmark(state: State) -> tuple[object, ...]:
+    """What must be stored before anything is done about it; two states with equal landmarks act alike."""
+    attempt, outcome = state.attempt, state.outcome
+    return (
+        state.stable,
+        state.candidate,
+        (attempt.number, attempt.kind, attempt.stage) if attempt is not None else None,
+        (outcome.revision, outcome.end, outcome.reason, outcome.attempt) if outcome is not None else None,
+    )
+
+
+def _dump_placed(placed: Placed) -> Json:
+    raw: Json = {"revision": placed.revision, "version": placed.version, "slot": placed.slot}
+    if not placed.proven:
+        raw["proven"] = False
+    if placed.adopted is not None:
+        raw["adopted"] = placed.adopted
+    return raw
+
+
+def _load_placed(raw: Mapping[str, Any] | None) -> Placed | None:
+    if not raw:
+        return None
+    return Placed(
+        raw["revision"], raw["version"], raw["slot"], raw.get("proven", True), raw.get("adopted") or None
+    )
+
+
+_ATTEMPT_NUMBERS = (
+    "history_since",
+    "first_traffic",
+    "stage_since",
+    "silent_seconds",
+    "unready_seconds",
+    "expected",
+    "seen",
+)
+_ATTEMPT_FLAGS = ("stable_seen", "candidate_seen")
+
+
+def _dump_attempt(attempt: Attempt) -> Json:
+    return {
+        "attempt": attempt.number,
+        "kind": attempt.kind.value,
+        "startedAt": attempt.started_at,
+        "stageIndex": attempt.stage,
+        "instant": attempt.instant,
+        "activeSeconds": attempt.active_seconds,
+        "soakedSeconds": attempt.soaked_seconds,
+        "steps": [dump_step(step) for step in attempt.steps],
+        "plan": attempt.plan.to_json(),
+        "evidence": {
+            **{name: getattr(attempt, name) for name in (*_ATTEMPT_NUMBERS, *_ATTEMPT_FLAGS)},
+            "gates": [_dump_gate(gate) for gate in attempt.gates],
+        },
+    }
+
+
+def _load_attempt(raw: Mapping[str, Any]) -> Attempt:
+    evidence = raw["evidence"]
+    numbers: dict[str, Any] = {name: float(evidence[name]) for name in _ATTEMPT_NUMBERS}
+    return Attempt(
+        number=int(raw["attempt"]),
+        kind=Kind(raw["kind"]),
+        plan=Plan.from_json(raw["plan"]),
+        started_at=raw["startedAt"],
+        stage=int(raw["stageIndex"]),
+        instant=float(raw["instant"]),
+        active_seconds=float(raw["activeSeconds"]),
+        soaked_seconds=float(raw["soakedSeconds"]),
+        gates=tuple(_load_gate(gate) for gate in evidence["gates"]),
+        steps=tuple(load_step(step) for step in raw.get("steps") or ()),
+        stable_seen=bool(evidence["stable_seen"]),
+        candidate_seen=bool(evidence["candidate_seen"]),
+        **numbers,
+    )
+
+
+def _dump_gate(gate: GateState) -> Json:
+    raw: Json = {
+        "name": gate.name,
+        "history": _dump_counts(gate.history),
+        "stable": _dump_counts(gate.stable),
+        "candidate": _dump_counts(gate.candidate),
+    }
+    match gate.test:
+        case RateTest():
+            raw["rate"] = gate.test.to_json()
+        case ConstantTest():
+            raw["constant"] = gate.test.to_json()
+        case None:
+            pass
+    if gate.missing is not None:
+        raw["missing"] = list(gate.missing)
+    return raw
+
+
+def _load_gate(raw: Mapping[str, Any]) -> GateState:
+    test: RateTest | ConstantTest | None = None
+    if "rate" in raw:
+        test = RateTest.from_json(raw["rate"])
+    elif "constant" in raw:
+        test = ConstantTest.from_json(raw["constant"])
+    missing = raw.get("missing")
+    return GateState(
+        name=raw["name"],
+        test=test,
+        history=Counts(*raw["history"]),
+        stable=Counts(*raw["stable"]),
+        candidate=Counts(*raw["candidate"]),
+        missing=(Reason(missing[0]), str(missing[1])) if missing else None,
+    )
+
+
+def _dump_counts(counts: Counts) -> list[int]:
+    return [counts.total, counts.bad]
+
+
+def dump_step(step: Step) -> Json:
+    """One entry of the record as it is stored."""
+    raw = dataclasses.asdict(step)
+    raw["reason"] = step.reason.value
+    raw["gates"] = [dict(gate) for gate in step.gates]
+    return raw
+
+
+def load_step(raw: Mapping[str, Any]) -> Step:
+    """The entry that `dump_step` wrote."""
+    fields = {**raw, "reason": Reason(raw["reason"]), "gates": tuple(raw.get("gates") or ())}
+    return Step(**fields)
+
+
+def _dump_outcome(outcome: Outcome) -> Json:
+    return {
+        "revision": outcome.revision,
+        "version": outcome.version,
+        "kind": outcome.end.value,
+        "reason": outcome.reason.value,
+        "message": outcome.message,
+        "at": outcome.at,
+        "attempt": outcome.attempt,
+        "steps": [dump_step(step) for step in outcome.steps],
+        "gates": [dict(gate) for gate in outcome.gates],
+    }
+
+
+def _load_outcome(raw: Mapping[str, Any]) -> Outcome:
+    return Outcome(
+        revision=raw["revision"],
+        version=raw.get("version", ""),
+        end=End(raw["kind"]),
+        reason=Reason(raw["reason"]),
+        message=raw.get("message", ""),
+        at=raw["at"],
+        attempt=int(raw.get("attempt", 1)),
+        steps=tuple(load_step(step) for step in raw.get("steps") or ()),
+        gates=tuple(raw.get("gates") or ()),
+    )

@@ -1,0 +1,215 @@
+"""The plan of an attempt: its stages and gates with absolute numbers.
+
+A plan is taken from the policy when the attempt starts and kept with it: an edit of the policy in mid-rollout
+changes the next attempt, not this one. Rates and margins are fractions (0.01 is one percentage point), times
+are seconds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, assert_never
+
+What: TypeAlias = Literal["serverErrors", "clientErrors", "slowerThan"]
+
+# The part of the margin in which a worse candidate is not yet rolled back, where the policy names none. Errors
+# are rare and each one hurts, so a quarter; latency differs between arms for innocent reasons, so half.
+TOLERANCE_SHARE_ERRORS = 0.25
+TOLERANCE_SHARE_LATENCY = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class MarginRule:
+    """How much worse than stable still counts as good: plus + of_stable x stable's rate, at most `maximum`."""
+
+    plus: float
+    of_stable: float
+    maximum: float
+
+
+@dataclass(frozen=True, slots=True)
+class CompareGate:
+    """Candidate against stable, as the data plane or the model server counts."""
+
+    name: str
+    required: bool
+    what: What
+    objective_seconds: float | None
+    margin: MarginRule
+    tolerance: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueryGate:
+    """Candidate against stable, on two counters of the user's."""
+
+    name: str
+    required: bool
+    total: str
+    bad: str
+    margin: MarginRule
+    tolerance: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitGate:
+    """Candidate against a constant rate."""
+
+    name: str
+    required: bool
+    what: What
+    objective_seconds: float | None
+    maximum: float
+
+
+@dataclass(frozen=True, slots=True)
+class HardGate:
+    """Facts about pods, outside alpha: they roll back at once. None switches a fact off."""
+
+    name: str
+    required: bool
+    restarts: int | None
+    out_of_memory: bool
+    ready_within_seconds: float | None
+
+
+Gate: TypeAlias = CompareGate | QueryGate | LimitGate | HardGate
+RateGate: TypeAlias = CompareGate | QueryGate | LimitGate
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """A share of the traffic for the candidate.
+
+    gates: names of the gates that are judged here; None means all.
+    advance: 'passed' wants every required gate's proof, 'notFailing' only that none fails.
+    """
+
+    name: str
+    weight: int
+    soak_seconds: float
+    gates: tuple[str, ...] | None = None
+    advance: Literal["passed", "notFailing"] = "notFailing"
+    requests_min: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Bake:
+    """Full traffic less a holdback that stays on the old revision, so that the comparison goes on."""
+
+    name: str
+    soak_seconds: float
+    holdback: int
+    gates: tuple[str, ...] | None = None
+
+    @property
+    def weight(self) -> int:
+        """The candidate's share in percent."""
+        return 100 - self.holdback
+
+
+Stage: TypeAlias = Canary | Bake
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Stages in order and the gates they name.
+
+    alpha, beta: the chances of a wrong rollback and of a wrong promotion of one attempt.
+    progress_seconds: how much measured time the attempt may take.
+    """
+
+    stages: tuple[Stage, ...]
+    gates: tuple[Gate, ...]
+    alpha: float
+    beta: float
+    progress_seconds: float
+    on_timeout: Literal["Rollback", "Hold"]
+    on_stable_down: Literal["Hold", "Promote"]
+    warm_in_seconds: float
+    source: str
+    preset: str
+
+    def rate_gates(self) -> tuple[RateGate, ...]:
+        """The gates that are judged on counts."""
+        return tuple(gate for gate in self.gates if not isinstance(gate, HardGate))
+
+    def hard_gates(self) -> tuple[HardGate, ...]:
+        """The gates that are judged on facts."""
+        return tuple(gate for gate in self.gates if isinstance(gate, HardGate))
+
+    def needs_proof(self, index: int) -> bool:
+        """Whether the stage is left only with every required gate's pass.
+
+        The last stage before full traffic always needs it; bake keeps what was proven.
+        """
+        stage = self.stages[index]
+        match stage:
+            case Bake():
+                return True
+            case Canary():
+                last = not any(isinstance(later, Canary) for later in self.stages[index + 1 :])
+                return last or stage.advance == "passed"
+            case _:
+                assert_never(stage)
+
+    def judged(self, index: int) -> frozenset[str]:
+        """Names of the gates that stage `index` judges; full traffic is reached only through all of them."""
+        stage = self.stages[index]
+        if stage.gates is None or self.needs_proof(index):
+            return frozenset(gate.name for gate in self.gates)
+        return frozenset(stage.gates)
+
+    def to_json(self) -> dict[str, Any]:
+        """The snapshot that is stored with the attempt."""
+        raw = dataclasses.asdict(self)
+        raw["stages"] = [_tagged(stage) for stage in self.stages]
+        raw["gates"] = [_tagged(gate) for gate in self.gates]
+        return raw
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Plan:
+        """Read a stored snapshot.
+
+        Raises:
+            ValueError: the snapshot is not one of ours.
+        """
+        try:
+            fields = dict(raw)
+            fields["stages"] = tuple(_untagged(_STAGES, stage) for stage in raw["stages"])
+            fields["gates"] = tuple(_untagged(_GATES, gate) for gate in raw["gates"])
+            return cls(**fields)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not a stored plan: {error}") from error
+
+
+def tolerance_of(gate: CompareGate | QueryGate, margin: float) -> float:
+    """The gate's tolerance for a margin, both as fractions; never as large as the margin.
+
+    With the margin at 1 point: errors 0.25 points, latency 0.5 points.
+    """
+    if gate.tolerance is not None:
+        # A tolerance that reaches the margin would leave nothing between 'not bad' and 'good'.
+        return min(gate.tolerance, 0.9 * margin)
+    slow = isinstance(gate, CompareGate) and gate.what == "slowerThan"
+    return margin * (TOLERANCE_SHARE_LATENCY if slow else TOLERANCE_SHARE_ERRORS)
+
+
+_STAGES: dict[str, type[Any]] = {"canary": Canary, "bake": Bake}
+_GATES: dict[str, type[Any]] = {"compare": CompareGate, "query": QueryGate, "limit": LimitGate, "hard": HardGate}
+_TAGS = {kind: tag for tag, kind in (_STAGES | _GATES).items()}
+
+
+def _tagged(record: Stage | Gate) -> dict[str, Any]:
+    return {"is": _TAGS[type(record)], **dataclasses.asdict(record)}
+
+
+def _untagged(kinds: Mapping[str, type[Any]], raw: Mapping[str, Any]) -> Any:
+    fields = {name: value for name, value in raw.items() if name != "is"}
+    if isinstance(fields.get("margin"), Mapping):
+        fields["margin"] = MarginRule(**fields["margin"])
+    if isinstance(fields.get("gates"), list):
+        fields["gates"] = tuple(fields["gates"])
+    return kinds[raw["is"]](**fields)

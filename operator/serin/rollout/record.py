@@ -1,0 +1,78 @@
+"""The decision record of a revision: what was decided about it, when, on which numbers, and how it ended.
+
+It lives in the ModelRevision's status, is bounded, and outlives the rollout.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from serin.rollout.state import End, Outcome, Step
+
+ENTRIES_MAX = 100
+BYTES_MAX = 48_000
+"""Of the entries as JSON: with the rest of the object under the 64 KB that a revision's status may have."""
+
+VERDICTS: dict[End, str] = {
+    End.PROMOTED: "Stable",
+    End.ROLLED_BACK: "Rejected",
+    End.SUPERSEDED: "Superseded",
+    End.EXPIRED: "Aborted",
+    End.REFUSED: "Failed",
+}
+
+
+def is_recorded(outcome: Outcome, status: Mapping[str, Any]) -> bool:
+    """Whether a revision's status already holds this end."""
+    return (
+        status.get("verdict") == VERDICTS[outcome.end]
+        and status.get("attempts") == outcome.attempt
+        and status.get("verdictReason") == outcome.reason.value
+    )
+
+
+def with_outcome(outcome: Outcome, status: Mapping[str, Any], generation: int) -> dict[str, Any]:
+    """The revision's status with this end in it. Entries of the attempt that are already there are not repeated."""
+    kept = [entry for entry in status.get("record") or () if entry.get("attempt") != outcome.attempt]
+    entries = kept + [_entry(step, outcome.attempt) for step in outcome.steps]
+    totals = Counter(status.get("recordTotals") or {})
+    totals.update(entry["event"] for entry in entries[len(kept) :])
+    return {
+        **status,
+        "observedGeneration": generation,
+        "verdict": VERDICTS[outcome.end],
+        "wasStable": bool(status.get("wasStable")) or outcome.end is End.PROMOTED,
+        "attempts": outcome.attempt,
+        "verdictReason": outcome.reason.value,
+        "verdictMessage": outcome.message,
+        "record": _bounded(entries),
+        "recordTotals": dict(totals),
+    }
+
+
+def _bounded(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The newest entries that fit the bounds; the totals still count those that do not."""
+    kept: list[dict[str, Any]] = []
+    size = 0
+    for entry in reversed(entries[-ENTRIES_MAX:]):
+        size += len(json.dumps(entry))
+        if size > BYTES_MAX and kept:
+            break
+        kept.append(entry)
+    return kept[::-1]
+
+
+def _entry(step: Step, attempt: int) -> dict[str, Any]:
+    return {
+        "at": step.at,
+        "attempt": attempt,
+        "event": step.decision,
+        "stage": step.stage,
+        "weight": step.weight,
+        "reason": step.reason.value,
+        "message": step.message,
+        "numbers": {"instant": step.instant, "gates": [dict(gate) for gate in step.gates]},
+    }

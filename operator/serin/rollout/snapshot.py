@@ -1,0 +1,92 @@
+"""From a resolved policy to the plan of an attempt: texts with units become numbers."""
+
+from __future__ import annotations
+
+from serin.api.gates import Gate as ApiGate
+from serin.api.gates import Margin
+from serin.api.resolve import ResolvedPolicy
+from serin.api.stages import Stage as ApiStage
+from serin.rollout.plan import (
+    Bake,
+    Canary,
+    CompareGate,
+    Gate,
+    HardGate,
+    LimitGate,
+    MarginRule,
+    Plan,
+    QueryGate,
+    Stage,
+)
+
+
+def plan_of(policy: ResolvedPolicy) -> Plan:
+    """The plan that a policy makes for an attempt that starts now."""
+    return Plan(
+        stages=tuple(_stage(stage) for stage in policy.stages),
+        gates=tuple(_gate(gate) for gate in policy.gates),
+        alpha=policy.risk.false_rollback.fraction,
+        beta=policy.risk.false_promotion.fraction,
+        progress_seconds=policy.timeouts.progress.seconds,
+        on_timeout=policy.timeouts.on_timeout,
+        on_stable_down=policy.on_stable_down,
+        warm_in_seconds=policy.warm_in.seconds,
+        source=policy.metrics.source,
+        preset=policy.metrics.preset,
+    )
+
+
+def _stage(stage: ApiStage) -> Stage:
+    gates = tuple(stage.gates) if stage.gates is not None else None
+    if stage.canary is not None:
+        canary = stage.canary
+        return Canary(
+            stage.name, canary.weight, canary.soak.seconds, gates, canary.advance, canary.min_requests
+        )
+    assert stage.bake is not None  # noqa: S101 - exactly one of them, by the API's rule
+    return Bake(stage.name, stage.bake.for_.seconds, stage.bake.holdback, gates)
+
+
+def _gate(gate: ApiGate) -> Gate:
+    if gate.compare is not None:
+        compare = gate.compare
+        return CompareGate(
+            name=gate.name,
+            required=gate.required,
+            what=compare.what,
+            objective_seconds=compare.objective.seconds if compare.objective is not None else None,
+            margin=_margin(compare.margin),
+            tolerance=compare.tolerance.fraction if compare.tolerance is not None else None,
+        )
+    if gate.query is not None:
+        query = gate.query
+        return QueryGate(
+            name=gate.name,
+            required=gate.required,
+            total=query.total,
+            bad=query.bad,
+            margin=_margin(query.margin),
+            tolerance=query.tolerance.fraction if query.tolerance is not None else None,
+        )
+    if gate.limit is not None:
+        limit = gate.limit
+        return LimitGate(
+            name=gate.name,
+            required=gate.required,
+            what=limit.what,
+            objective_seconds=limit.objective.seconds if limit.objective is not None else None,
+            maximum=limit.max.fraction,
+        )
+    assert gate.hard is not None  # noqa: S101 - exactly one of them, by the API's rule
+    hard = gate.hard
+    return HardGate(
+        name=gate.name,
+        required=gate.required,
+        restarts=hard.restarts,
+        out_of_memory=hard.out_of_memory,
+        ready_within_seconds=hard.ready_within.seconds if hard.ready_within is not None else None,
+    )
+
+
+def _margin(margin: Margin) -> MarginRule:
+    return MarginRule(margin.plus.fraction, margin.of_stable.fraction, margin.max.fraction)

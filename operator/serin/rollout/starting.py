@@ -1,0 +1,142 @@
+"""What to do when no attempt runs: serve, start one, go back, or say what is in the way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import assert_never
+
+from serin.api.reasons import Reason
+from serin.rollout.decision import Decision, Note, Standing
+from serin.rollout.desired import desired
+from serin.rollout.evidence import waiting_gates
+from serin.rollout.instants import instant_of, stamp
+from serin.rollout.observation import Observation, Past, Refused, Target
+from serin.rollout.plan import Plan
+from serin.rollout.state import Attempt, End, Kind, Outcome, Placed, State
+from serin.traffic.state import Conflict, Routed
+from serin.traffic.weights import Weights
+
+
+def start(seen: Observation, state: State, now: datetime) -> Decision:
+    """Decide for a ModelDeployment without a candidate.
+
+    The order: what is wrong with the spec, what serves already, what ended before, what is in the way, start.
+    """
+    if state.stable is None and seen.adoptable is not None:
+        state = replace(state, stable=adopted(seen.name, seen.adoptable))
+    match seen.wanted:
+        case Refused(reason=reason, message=message):
+            return _rest(seen, state, Standing("Stalled", reason, message, stalled=True))
+        case Target() as target:
+            pass
+        case _:
+            assert_never(seen.wanted)
+    if isinstance(seen.route, Conflict):
+        return _rest(seen, state, Standing("Stalled", seen.route.reason, seen.route.message, stalled=True))
+    if state.stable is not None and state.stable.proven and state.stable.revision == target.revision:
+        return _serve(seen, state, target, now)
+    ended = state.outcome
+    if ended is not None and ended.revision == target.revision and ended.end in _FINAL:
+        return _rest(seen, state, resting(ended, state))
+    if seen.past.get(target.revision) is Past.REJECTED:
+        message = f"{target.revision} was rolled back before and is not tried again by itself"
+        outcome = _refused(target, Reason.PREVIOUSLY_REJECTED, message, state, now)
+        state = replace(state, outcome=outcome)
+        return _rest(seen, state, resting(outcome, state))
+    if isinstance(seen.policy, Refused):
+        return _rest(seen, state, Standing("Stalled", seen.policy.reason, seen.policy.message, stalled=True))
+    if seen.occupants:
+        tenant = seen.occupants[0]
+        message = f"slot {tenant.slot} still holds {tenant.revision} ({tenant.pods} pods); {target.revision} starts when it is free"
+        return _rest(seen, state, Standing("Draining", Reason.SUPERSEDED, message))
+    if isinstance(seen.route, Routed) and (too_coarse := _too_coarse(seen.route, seen.policy)) is not None:
+        return _rest(seen, state, Standing("Stalled", too_coarse.reason, too_coarse.message, stalled=True))
+    return _begin(seen, state, target, seen.policy, now)
+
+
+def resting(outcome: Outcome, state: State) -> Standing:
+    """How a ModelDeployment stands after an attempt that did not end in a promotion."""
+    serves = f"{state.stable.revision} serves" if state.stable is not None else "nothing serves"
+    match outcome.end:
+        case End.PROMOTED:
+            return Standing("Serving", Reason.PROMOTED, f"{outcome.revision} is stable: {outcome.message}")
+        case End.ROLLED_BACK | End.EXPIRED:
+            message = f"{outcome.revision} was rolled back ({outcome.reason}): {outcome.message}; {serves}"
+            return Standing("RolledBack", Reason.ROLLED_BACK, message, stalled=True)
+        case End.REFUSED:
+            return Standing("Stalled", outcome.reason, f"{outcome.message}; {serves}", stalled=True)
+        case End.SUPERSEDED:
+            return Standing("Serving", outcome.reason, f"{outcome.revision} was taken back: {outcome.message}")
+        case _:
+            assert_never(outcome.end)
+
+
+def adopted(deployment: str, service: str) -> Placed:
+    """The first stable of a ModelDeployment that takes over a running Service; its pods stay somebody else's."""
+    return Placed(revision=f"{deployment}-existing", version="existing", slot="a", adopted=service)
+
+
+# An attempt that ended so is not begun anew until the spec changes. A superseded one said nothing about its revision.
+_FINAL = frozenset({End.ROLLED_BACK, End.EXPIRED, End.REFUSED})
+
+
+def _begin(seen: Observation, state: State, target: Target, plan: Plan, now: datetime) -> Decision:
+    stable = state.stable
+    if stable is None or not stable.proven:
+        kind, words = Kind.FIRST, "nothing proven serves: it takes all traffic when ready"
+    elif seen.past.get(target.revision) is Past.STABLE:
+        kind, words = Kind.GO_BACK, "it was stable before: it takes all traffic when its pods are ready"
+    else:
+        kind, words = Kind.COMPARED, f"on trial against {stable.revision}"
+    before = state.outcome
+    number = before.attempt + 1 if before is not None and before.revision == target.revision else 1
+    attempt = Attempt(
+        number=number,
+        kind=kind,
+        plan=plan,
+        started_at=stamp(now),
+        history_since=instant_of(before.at) if before is not None else 0.0,
+        gates=waiting_gates(plan) if kind is Kind.COMPARED else (),
+    )
+    candidate = Placed(target.revision, target.version, state.free_slot, proven=False)
+    state = replace(state, candidate=candidate, attempt=attempt, outcome=None)
+    return Decision(
+        state=state,
+        desired=desired(state, seen, shielded=False, drained=frozenset()),
+        standing=Standing("Starting", Reason.NOT_READY, f"{target.revision} gets ready, {words}"),
+        notes=(Note("Normal", Reason.ROLLING_OUT, f"{target.revision} starts in slot {candidate.slot}: {words}"),),
+    )
+
+
+def _serve(seen: Observation, state: State, target: Target, now: datetime) -> Decision:
+    """The wanted revision is stable. Say so, and whether it can answer."""
+    del now
+    stable = state.stable
+    assert stable is not None  # noqa: S101 - the caller has looked
+    health = seen.health.get(stable.revision)
+    if health is not None and health.ready == 0 and seen.replicas > 0:
+        message = health.pending_message or health.cannot_start or (health.crash.message if health.crash else "")
+        words = f"{stable.revision}: 0 of {health.desired} pods ready" + (f": {message}" if message else "")
+        return _rest(seen, state, Standing("Serving", Reason.STABLE_UNAVAILABLE, words))
+    ended = state.outcome
+    if ended is not None and ended.revision != target.revision and ended.reason is Reason.REVERTED_BY_SPEC:
+        return _rest(seen, state, Standing("Serving", Reason.REVERTED_BY_SPEC, f"{stable.revision} serves"))
+    return _rest(seen, state, Standing("Serving", Reason.SERVING, f"{stable.revision} serves"))
+
+
+def _rest(seen: Observation, state: State, standing: Standing) -> Decision:
+    return Decision(state=state, desired=desired(state, seen, shielded=False, drained=frozenset()), standing=standing)
+
+
+def _refused(target: Target, reason: Reason, message: str, state: State, now: datetime) -> Outcome:
+    number = state.outcome.attempt if state.outcome is not None else 0
+    return Outcome(target.revision, target.version, End.REFUSED, reason, message, stamp(now), number)
+
+
+def _too_coarse(route: Routed, plan: Plan) -> Conflict | None:
+    for stage in plan.stages:
+        conflict = route.too_coarse_for(Weights(100 - stage.weight, stage.weight))
+        if conflict is not None:
+            return conflict
+    return None

@@ -1,0 +1,195 @@
+"""What a rollout remembers from one look to the next.
+
+        stable (slot a)                    candidate (slot b)
+    1   revision 1 serves 100 %            -
+    2   revision 1 serves  90 %            revision 2 on trial at 10 %     an Attempt runs
+    3a  -                                  revision 2 serves 100 %         promoted: it is stable, in slot b
+    3b  revision 1 serves 100 %            -                               rolled back: an Outcome is left
+    4   the tenant of the other slot, without weight, drains and is scaled down; then the slot is free
+
+Everything here but `drain` is stored in the ModelDeployment's status in one write, so stage, instant and
+evidence can never disagree; `drain` is only a wait and begins anew after a restart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from serin.api.names import Slot, other
+from serin.api.reasons import Reason
+from serin.rollout.plan import Plan
+from serin.stats import Counts
+from serin.stats.constant import ConstantTest
+from serin.stats.rate import RateTest
+
+
+class Kind(StrEnum):
+    """Why an attempt runs, and so how it is judged."""
+
+    FIRST = "First"
+    """Nothing proven serves: the revision takes all traffic when ready; pods decide, metrics inform."""
+    COMPARED = "Compared"
+    """On trial against stable, stage by stage."""
+    GO_BACK = "GoBack"
+    """A revision that was stable before: pods ready, then one write."""
+
+
+class End(StrEnum):
+    """How an attempt ended. Closed: a rollout that still runs has no End."""
+
+    PROMOTED = "Promoted"
+    ROLLED_BACK = "RolledBack"
+    SUPERSEDED = "Superseded"
+    """Another revision was asked for before the verdict; says nothing about this one."""
+    EXPIRED = "Expired"
+    """The deadline came first; not remembered as rejected."""
+    REFUSED = "Refused"
+    """Never ran: the template was refused, or the revision was rejected before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A revision in its slot.
+
+    proven: it was promoted once, or adopted; an unproven one serves only because nothing better does.
+    adopted: the name of the running Service whose pods are this revision, when Serin did not make them.
+    """
+
+    revision: str
+    version: str
+    slot: Slot
+    proven: bool = True
+    adopted: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GateState:
+    """One gate's memory: its sequential test, or what was counted before its margin could be frozen.
+
+    test: None until the margin is frozen (fewer than 1,000 stable requests), and for hard gates.
+    history: stable's requests before the attempt; they feed the margin and the first guess only.
+    stable, candidate: totals since first traffic.
+    missing: why the newest reading had nothing for this gate; None when it had.
+    """
+
+    name: str
+    test: RateTest | ConstantTest | None = None
+    history: Counts = Counts()
+    stable: Counts = Counts()
+    candidate: Counts = Counts()
+    missing: tuple[Reason, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One entry of the decision record: what was decided at which instant, on which numbers."""
+
+    instant: float
+    at: str
+    stage: str
+    weight: int
+    decision: str
+    reason: Reason
+    message: str
+    gates: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One rollout of a candidate, from its start to the verdict.
+
+    Instants are seconds since the epoch on the metrics grid (Prometheus's own clock); 0 means: none yet.
+    active_seconds and soaked_seconds grow only by instants at which the metrics answered, so that an outage
+    can end neither a soak nor a deadline.
+
+    history_since: stable's requests before this instant belong to an earlier attempt; 0: there was none.
+    stage: index into plan.stages; -1 while the candidate gets ready at weight 0.
+    expected, seen: the candidate's requests expected from stable's count and the weights, and those counted,
+        since the two last agreed; they find a candidate whose requests hang and are never counted.
+    unready_seconds: measured time for which the candidate has had no ready pod.
+    silent_seconds: how long neither arm has seen a request.
+    """
+
+    number: int
+    kind: Kind
+    plan: Plan
+    started_at: str
+    history_since: float = 0.0
+    stage: int = -1
+    instant: float = 0.0
+    first_traffic: float = 0.0
+    stage_since: float = 0.0
+    active_seconds: float = 0.0
+    soaked_seconds: float = 0.0
+    silent_seconds: float = 0.0
+    unready_seconds: float = 0.0
+    expected: float = 0.0
+    seen: float = 0.0
+    stable_seen: bool = False
+    candidate_seen: bool = False
+    gates: tuple[GateState, ...] = ()
+    steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How the last attempt ended, kept until the next one starts."""
+
+    revision: str
+    version: str
+    end: End
+    reason: Reason
+    message: str
+    at: str
+    attempt: int
+    steps: tuple[Step, ...] = ()
+    gates: tuple[Mapping[str, Any], ...] = ()
+
+
+QUIET_INSTANTS = 2
+DRAIN_SECONDS_MAX = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """A slot whose tenant lost its traffic and is not yet scaled down.
+
+    Its weight was read back as 0 at `weightless_at` (seconds since the epoch); `quiet` counts the instants of
+    the metrics grid since then at which none of its counters moved.
+    """
+
+    revision: str
+    slot: Slot
+    weightless_at: float = 0.0
+    instant: float = 0.0
+    quiet: int = 0
+
+    def finished(self, now: float, reload_seconds: float) -> bool:
+        """Whether nothing can be under way to the slot any more.
+
+        Two instants without a moving counter, after the gateway had time to load the weights. Where the metrics
+        are away, five minutes without weight: a route's time-out is shorter, and pods end gracefully besides.
+        """
+        if not self.weightless_at:
+            return False
+        waited = now - self.weightless_at
+        return waited >= DRAIN_SECONDS_MAX or (self.quiet >= QUIET_INSTANTS and waited >= reload_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that is remembered of one ModelDeployment's rollouts."""
+
+    stable: Placed | None = None
+    candidate: Placed | None = None
+    attempt: Attempt | None = None
+    outcome: Outcome | None = None
+    drain: Drain | None = field(default=None, compare=False)
+
+    @property
+    def free_slot(self) -> Slot:
+        """The slot that a new candidate would take."""
+        return other(self.stable.slot) if self.stable is not None else "a"
