@@ -20,9 +20,15 @@ _GROUP = "/apis/gateway.networking.k8s.io/v1"
 _POLL_SECONDS = 0.05
 
 
-async def apply(api: Api, settings: Settings) -> None:
+def load_crds(settings: Settings) -> list[Object]:
+    """Parse the CRDs; half a second, best spent while the API server starts."""
+    # libyaml's loader where PyYAML was built with it; the one in Python takes ten times as long.
+    loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return [yaml.load(Path(file).read_text(), Loader=loader) for file in settings.gateway_crds]
+
+
+async def apply(api: Api, crds: list[Object]) -> None:
     """Apply the CRDs side by side, wait until they are served, then the two objects."""
-    crds = [yaml.load(Path(file).read_text(), Loader=_loader()) for file in settings.gateway_crds]
     await asyncio.gather(*(_apply_crd(api, crd) for crd in crds))
     gateway_class: Object = {
         "apiVersion": "gateway.networking.k8s.io/v1",
@@ -59,8 +65,3 @@ async def _apply_crd(api: Api, crd: Object) -> None:
             return
         await asyncio.sleep(_POLL_SECONDS)
 
-
-def _loader() -> type[yaml.SafeLoader]:
-    """libyaml's loader where PyYAML was built with it: the CRDs are 1 MB, 3 s for the one in Python."""
-    fast: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return fast

@@ -97,9 +97,12 @@ class Supervisor:
                 task.cancel()
 
     async def _start_gateway(self, api: Api) -> None:
+        crds = gateway.load_crds(self._settings)
         await self._parts["kube-apiserver"].up.wait()
-        await gateway.apply(api, self._settings)
+        started = time.monotonic()
+        await gateway.apply(api, crds)
         self._gateway_up.set()
+        _tell(event="started", component="gateway", seconds=round(time.monotonic() - started, 2))
 
     async def _start(self, part: Part) -> None:
         """Start one part and wait until it is up."""
