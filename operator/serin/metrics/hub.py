@@ -14,16 +14,18 @@ read in order, which gives what it would have given live; see `instants_missed`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from serin.api.reasons import Reason
-from serin.metrics.meter import Meter, read, resume
+from serin.metrics.meter import Meter, needed_from, resume, uses_of
 from serin.metrics.presets import Preset, preset_named
 from serin.metrics.presets.query import QUERY
 from serin.metrics.prometheus import MetricsUnavailable, PrometheusSource
 from serin.metrics.promql import TemplateError, any_of, expand
+from serin.metrics.read import read
 from serin.metrics.reading import ArmRef, Arms, Need, Outage, QueryNeed
 from serin.metrics.series import Series
 from serin.metrics.snapshot import Failure, Grid, Samples, Snapshot, index_samples
@@ -111,9 +113,9 @@ class Hub:
         return await self._ask(instant, wants)
 
     async def replay(self, since: float, until: float, wants: Sequence[Want]) -> Snapshot | Outage:
-        """Like `snapshot`, for every instant in (since, until]; the meters stand at `since` or later.
+        """Like `snapshot`, but reaching back far enough to read every instant in (since, until] anew.
 
-        After a restart give fresh meters (`Meter.start(since)`); at most an hour is read back.
+        After a restart, with fresh meters (`Meter.start(since)`). At most an hour is read back.
         """
         return await self._ask(until, wants, since)
 
@@ -121,72 +123,46 @@ class Hub:
         """Give threads and connections back."""
         self._client.close()
 
-    async def _ask(
-        self, instant: float, wants: Sequence[Want], since: float | None = None
-    ) -> Snapshot | Outage:
+    async def _ask(self, instant: float, wants: Sequence[Want], since: float = math.inf) -> Snapshot | Outage:
         upto = self.grid.upto(instant)
-        begin = min(
-            [self._begin(want, instant) for want in wants] + ([since] if since is not None else []),
-            default=upto,
-        )
-        window = max(upto - begin, self.grid.lookback)
-        presets: dict[str, list[ArmRef]] = {}
-        policies: dict[tuple[str, str], list[ArmRef]] = {}
+        recent = upto - self.grid.lookback
+        oldest = self.grid.upto(max(since, instant - self.grid.span_longest)) - self.grid.memory
+        presets: dict[str, _Ask] = {}
+        queries: dict[tuple[str, str], _Ask] = {}
         for want in wants:
-            presets.setdefault(self.preset(want.preset).name, []).extend(want.refs)
+            begin = min(recent, oldest, needed_from(self.grid, want.meter, instant))
+            presets.setdefault(self.preset(want.preset).name, _Ask(recent)).add(want.refs, begin)
             for need in want.needs:
-                if isinstance(need, QueryNeed):
-                    for template in (need.total, need.bad):
-                        policies.setdefault((need.policy_key, template), []).extend(want.refs)
+                for use in uses_of(need) if isinstance(need, QueryNeed) else ():
+                    queries.setdefault(use, _Ask(recent)).add(want.refs, begin)
         async with asyncio.TaskGroup() as group:
             asked = {
-                name: group.create_task(self._preset(preset_named(name), refs, upto, window))
-                for name, refs in presets.items()
+                name: group.create_task(self._preset(preset_named(name), ask, upto)) for name, ask in presets.items()
             }
-            pulse = group.create_task(
-                self._pulse([ref for refs in policies.values() for ref in refs], upto, window)
-            )
-            queried = {
-                use: group.create_task(self._template(use[1], refs, upto, window))
-                for use, refs in policies.items()
-            }
+            pulse = group.create_task(self._pulse(queries.values(), recent, upto))
+            queried = {use: group.create_task(self._template(use[1], ask, upto)) for use, ask in queries.items()}
         answers = {name: task.result() for name, task in asked.items()}
         failures = [answer.message for answer in answers.values() if isinstance(answer, Failure)]
         if answers and len(failures) == len(answers):
             return Outage(instant, Reason.METRICS_UNAVAILABLE, failures[0])
-        return Snapshot(
-            instant,
-            begin,
-            self.grid,
-            answers,
-            {use: _templated(task.result(), pulse.result(), policies[use]) for use, task in queried.items()},
-        )
+        templated = {use: _templated(task.result(), pulse.result(), queries[use].refs) for use, task in queried.items()}
+        begin = min((ask.begin for ask in presets.values()), default=recent)
+        return Snapshot(instant, begin, self.grid, answers, templated)
 
-    def _begin(self, want: Want, instant: float) -> float:
-        """The oldest sample that reading this rollout may look at."""
-        grid, meter = self.grid, want.meter
-        if instant - meter.instant > grid.span_longest:
-            return grid.upto(instant) - grid.memory  # skipped: a baseline at `instant` is all that is wanted
-        fresh = meter.cursors is None
-        return grid.upto(meter.instant) - grid.memory if fresh else grid.floor(meter.instant)
+    async def _preset(self, preset: Preset, ask: _Ask, upto: float) -> Samples | Failure:
+        def selector(refs: Sequence[ArmRef]) -> str:
+            return preset.selector(refs, self.source.extra_matchers)
 
-    async def _preset(
-        self, preset: Preset, refs: Sequence[ArmRef], upto: float, window: float
-    ) -> Samples | Failure:
-        arms = sorted(set(refs), key=lambda arm: (arm.namespace, arm.service, arm.revision))
         try:
-            series = await self._range(preset.selector(arms, self.source.extra_matchers), upto, window)
-            if preset.start_metric:
-                series += await self._starts(preset, series, upto, window)
+            series = await self._all(selector, ask, upto)
+            series += await self._starts(preset, series, ask.begin, upto)
         except MetricsUnavailable as error:
             return Failure(str(error))
-        return index_samples(preset, arms, series)
+        return index_samples(preset, ask.refs, series)
 
-    async def _starts(
-        self, preset: Preset, series: Iterable[Series], upto: float, window: float
-    ) -> list[Series]:
+    async def _starts(self, preset: Preset, series: Iterable[Series], begin: float, upto: float) -> list[Series]:
         """When the processes of new targets started; nothing is asked where no target is new."""
-        settled = upto - window + self.grid.reach
+        settled = begin + self.grid.reach
         new = {one.target for one in series if one.name in preset.heartbeats and one.times[0] > settled}
         if not new or not preset.start_metric:
             return []
@@ -196,30 +172,74 @@ class Hub:
             any_of("instance", sorted({instance for _, instance in new})),
             *self.source.extra_matchers,
         ]
-        return await self._range("{" + ",".join(matchers) + "}", upto, window)
+        return await self._range("{" + ",".join(matchers) + "}", begin, upto)
 
-    async def _pulse(self, refs: Sequence[ArmRef], upto: float, window: float) -> list[Series]:
+    async def _pulse(self, asks: Iterable[_Ask], recent: float, upto: float) -> list[Series]:
         """When the pods of arms with query gates were scraped; else the samples themselves must do."""
-        if not refs:
+        together = _Ask(recent)
+        for ask in asks:
+            together.add(ask.refs, ask.begin)
+        if not together.refs:
             return []
         try:
-            return await self._range(QUERY.selector(refs, self.source.extra_matchers), upto, window)
+            selector = QUERY.selector(together.refs, self.source.extra_matchers)
+            return await self._range(selector, together.begin, upto)
         except MetricsUnavailable:
             return []
 
-    async def _template(
-        self, template: str, refs: Sequence[ArmRef], upto: float, window: float
-    ) -> list[Series] | Failure:
+    async def _template(self, template: str, ask: _Ask, upto: float) -> list[Series] | Failure:
+        def selector(refs: Sequence[ArmRef]) -> str:
+            return expand(template, (ref.revision for ref in refs))
+
         try:
-            return await self._range(expand(template, (ref.revision for ref in refs)), upto, window)
+            return await self._all(selector, ask, upto)
         except (MetricsUnavailable, TemplateError) as error:
             return Failure(f"`{template}`: {error}")
 
-    async def _range(self, selector: str, upto: float, window: float) -> list[Series]:
-        return await self._client.query(f"{selector}[{max(1, round(window * 1000))}ms]", upto)
+    async def _all(self, selector: Callable[[Sequence[ArmRef]], str], ask: _Ask, upto: float) -> list[Series]:
+        """The samples of all arms; those whose reading is behind are asked for apart, further back."""
+        found: dict[tuple[tuple[str, str], ...], Series] = {}
+        for refs, begin in ((ask.refs_recent, ask.recent), (ask.refs_behind, ask.begin)):
+            if refs:
+                # The same heartbeats come with both; the second answer has more of them.
+                found.update({one.identity: one for one in await self._range(selector(refs), begin, upto)})
+        return list(found.values())
+
+    async def _range(self, selector: str, begin: float, upto: float) -> list[Series]:
+        return await self._client.query(f"{selector}[{round((upto - begin) * 1000)}ms]", upto)
 
 
-def _templated(
-    answer: list[Series] | Failure, pulse: Iterable[Series], refs: Sequence[ArmRef]
-) -> Samples | Failure:
+class _Ask:
+    """The arms that one query is about, and how far back it must reach for each."""
+
+    def __init__(self, recent: float) -> None:
+        self.recent = recent
+        self._begins: dict[ArmRef, float] = {}
+
+    def add(self, refs: Iterable[ArmRef], begin: float) -> None:
+        for ref in refs:
+            self._begins[ref] = min(begin, self._begins.get(ref, begin))
+
+    @property
+    def begin(self) -> float:
+        """The oldest sample that any of them needs."""
+        return min(self._begins.values())
+
+    @property
+    def refs(self) -> list[ArmRef]:
+        """All arms."""
+        return sorted(self._begins, key=lambda arm: (arm.namespace, arm.service, arm.revision))
+
+    @property
+    def refs_recent(self) -> list[ArmRef]:
+        """Arms for which an ordinary query will do."""
+        return [ref for ref in self.refs if self._begins[ref] >= self.recent]
+
+    @property
+    def refs_behind(self) -> list[ArmRef]:
+        """Arms that need older samples."""
+        return [ref for ref in self.refs if self._begins[ref] < self.recent]
+
+
+def _templated(answer: list[Series] | Failure, pulse: Iterable[Series], refs: Sequence[ArmRef]) -> Samples | Failure:
     return answer if isinstance(answer, Failure) else index_samples(QUERY, refs, [*answer, *pulse])

@@ -29,7 +29,7 @@ _CONNECT_SECONDS_MAX = 3.0
 _WORDS_MAX = 300
 
 
-class MetricsUnavailable(Exception):  # noqa: N818 - called like the reason that it becomes
+class MetricsUnavailable(Exception):
     """The source gave no usable answer: unreachable, too slow, an error of its own, a partial result."""
 
 
@@ -57,9 +57,7 @@ class _Connection(PrometheusConnect):  # type: ignore[misc]  # the library has n
         )
         self._source = source
 
-    def custom_query(
-        self, query: str, params: Mapping[str, Any] | None = None, timeout: float | None = None
-    ) -> Any:
+    def custom_query(self, query: str, params: Mapping[str, Any] | None = None, timeout: float | None = None) -> Any:
         """Ask and return `data` of a whole answer.
 
         Raises:
@@ -130,9 +128,7 @@ class PrometheusSource:
         try:
             return float(data["result"][1])
         except (KeyError, IndexError, TypeError, ValueError) as error:
-            raise MetricsUnavailable(
-                f"{self.source.url} answered time() with {str(data)[:_WORDS_MAX]}"
-            ) from error
+            raise MetricsUnavailable(f"{self.source.url} answered time() with {str(data)[:_WORDS_MAX]}") from error
 
 
 def parse_matrix(data: Any) -> list[Series]:
@@ -171,9 +167,7 @@ def _whole(response: requests.Response, url: str) -> Any:
     if status != 200:
         raise MetricsUnavailable(f"{url} answers {status}: {words or response.reason}")
     if not isinstance(body, dict) or body.get("status") != "success":
-        raise MetricsUnavailable(
-            f"{url} answers something that is not Prometheus's API: {words or 'no JSON'}"
-        )
+        raise MetricsUnavailable(f"{url} answers something that is not Prometheus's API: {words or 'no JSON'}")
     warnings = body.get("warnings")
     if warnings:
         raise MetricsUnavailable(f"{url} answers in part: {'; '.join(map(str, warnings))[:_WORDS_MAX]}")

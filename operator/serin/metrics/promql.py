@@ -67,8 +67,8 @@ def template_metric(template: str) -> str:
     found = _TEMPLATE.fullmatch(template)
     if not found:
         raise TemplateError(
-            f"{template!r} is not a plain counter: write metric{{{_PLACEHOLDER}}}, with more matchers if wanted, but "
-            "without sum, rate, a range or an offset; Serin takes exact differences itself"
+            f"{template!r} is not a plain counter: write metric{{{_PLACEHOLDER}}}, more matchers if wanted, "
+            "but no sum, rate, a range or an offset; Serin takes exact differences itself"
         )
     if template.count(_PLACEHOLDER) != 1:
         raise TemplateError(f"{template!r} must have {_PLACEHOLDER} exactly once among its matchers")

@@ -129,7 +129,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All answers of a source for the instants in (since, instant].
+    """All answers of a source, with the samples after `since` and up to `grid.upto(instant)`.
 
     presets: by preset name; queries: by (policy key, template).
     """
@@ -157,7 +157,7 @@ def index_samples(preset: Preset, arms: Iterable[ArmRef], series: Iterable[Serie
     pulses = _Pulses(preset)
     others: dict[Target, list[Series]] = {}
     for one in series:
-        if one.name in preset.heartbeats:
+        if one.name in preset.heartbeats or one.name == preset.start_metric:
             pulses.add(one)
             if preset.plane == "model-server":
                 for key in preset.keys(one.labels):
@@ -188,7 +188,7 @@ class _Pulses:
         self._starts: dict[Target, set[float]] = {}
 
     def add(self, one: Series) -> None:
-        kind = self._preset.heartbeats[one.name]
+        kind = self._preset.heartbeats.get(one.name, "start")
         run = self._runs.setdefault(one.target, {}).setdefault(one.identity[1:], set())
         for time, value in zip(one.times, one.values, strict=True):
             if kind == "up" and value != 1:

@@ -94,9 +94,7 @@ class MetricSource(BaseModel):
     """Sent with every query."""
     tenant: Annotated[str, Field(min_length=1, max_length=150)] | None = None
     """Tenant of a shared store (Mimir, Thanos)."""
-    matchers: dict[Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")], str] = Field(
-        default_factory=dict
-    )
+    matchers: dict[Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")], str] = Field(default_factory=dict)
     """Labels that every series of interest has: one replica of a pair, a cluster, the gateway's namespace."""
     bearer_token_file: Path | None = None
     """File with a token, read anew for every query because it may be rotated."""

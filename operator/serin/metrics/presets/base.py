@@ -61,6 +61,8 @@ class Preset:
     latency: name of the latency histogram without `_bucket`, None if there is none that would do.
     latency_unit: seconds in one unit of its edges.
     heartbeats: metrics that a target exports from its start, and what they tell.
+    cannot_grpc: why errors of gRPC cannot be measured; None when they can.
+    why_unknown: what to do about requests that `classify` calls unknown.
     start_metric: asked for apart, by the jobs of `heartbeats`, when no heartbeat tells the process's start.
     keys_of: all keys that an arm answers to, the most exact first.
     keys: all keys that a series may stand for. More than one when its name can be read in several ways.
@@ -83,6 +85,8 @@ class Preset:
     latency: str | None = None
     latency_unit: float = 1.0
     timed: Callable[[Labels], bool] = lambda _: True
+    cannot_grpc: str | None = None
+    why_unknown: str = "its metrics do not say what became of a request"
     start_metric: str | None = None
 
     @property
@@ -100,10 +104,15 @@ class Preset:
         return "{" + ",".join([any_of("__name__", self.names), *self.matchers(arms), *extra]) + "}"
 
 
-def unsupported(preset: Preset, need: Need) -> str | None:
+def unsupported(preset: Preset, need: Need, *, grpc: bool = False) -> str | None:
     """Why `preset` cannot measure what a gate needs; None when it can.
 
     To be asked when a rollout starts: such a gate would wait for ever.
+
+    Args:
+        preset: who would measure.
+        need: what a gate wants to know.
+        grpc: whether the model is served by gRPC.
     """
     what: What
     match need:
@@ -113,6 +122,8 @@ def unsupported(preset: Preset, need: Need) -> str | None:
             what = "slowerThan"
         case CompareNeed():
             what = need.what
+            if grpc and preset.cannot_grpc:
+                return preset.cannot_grpc
     if what in preset.can:
         return None
     return preset.cannot.get(what, f"the preset {preset.name} does not measure {what}")
