@@ -10,6 +10,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -87,9 +88,7 @@ KINDS = (
                 "The candidate's share of the traffic in percent.",
                 "integer",
             ),
-            Column(
-                "Verdict", ".status.rollout.verdict", "All required gates together: pass, fail or undecided."
-            ),
+            Column("Verdict", ".status.rollout.verdict", "All required gates together: pass, fail or undecided."),
             Column("Reason", _condition("Promoted", "reason"), "Why the rollout stands where it stands."),
             Column("Ready", _condition("Ready", "status"), "Whether the stable revision serves."),
             _AGE,
@@ -121,9 +120,7 @@ KINDS = (
             Column("Source", ".spec.metrics.source", "Where the numbers come from."),
             Column("Preset", ".spec.metrics.preset", "How they are named there."),
             Column("False-rollback", ".spec.risk.falseRollback", "The accepted chance of a wrong rollback."),
-            Column(
-                "False-promotion", ".spec.risk.falsePromotion", "The accepted chance of a wrong promotion."
-            ),
+            Column("False-promotion", ".spec.risk.falsePromotion", "The accepted chance of a wrong promotion."),
             Column("Timeout", ".spec.timeouts.progress", "How long a rollout may take."),
             _AGE,
         ),
@@ -214,11 +211,10 @@ def _root_schema(kind: Kind) -> Schema:
     return root
 
 
+@cache
 def render(kind: Kind) -> str:
     """Return the file of a kind."""
-    return _HEADER + yaml.dump(
-        definition(kind), Dumper=_Dumper, sort_keys=False, width=110, allow_unicode=True
-    )
+    return _HEADER + yaml.dump(definition(kind), Dumper=_Dumper, sort_keys=False, width=110, allow_unicode=True)
 
 
 def stale(directory: Path) -> list[str]:
@@ -244,9 +240,7 @@ def write(directory: Path) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m serin.api.crd", description="Write the CRDs of Serin.")
-    parser.add_argument(
-        "--check", action="store_true", help="only say whether they are current; 1 when they are not"
-    )
+    parser.add_argument("--check", action="store_true", help="only say whether they are current; 1 when they are not")
     parser.add_argument("directory", nargs="?", type=Path, default=Path("crds"))
     options = parser.parse_args(arguments)
     if options.check:

@@ -152,9 +152,7 @@ class Hard(ApiModel):
         Rule(
             cel="has(self.restarts) || has(self.readyWithin) || (has(self.outOfMemory) && self.outOfMemory)",
             message="hard judges nothing; give restarts, readyWithin or outOfMemory: true",
-            holds=lambda hard: (
-                hard.restarts is not None or hard.ready_within is not None or hard.out_of_memory
-            ),
+            holds=lambda hard: hard.restarts is not None or hard.ready_within is not None or hard.out_of_memory,
         ),
     )
 

@@ -40,7 +40,5 @@ def _refuse_twins(values: Iterable[Any]) -> None:
     seen = set()
     for value in values:
         if value in seen:
-            raise PydanticCustomError(
-                DUPLICATE, "{words}", {"words": f"holds {value} twice; keep one of them"}
-            )
+            raise PydanticCustomError(DUPLICATE, "{words}", {"words": f"holds {value} twice; keep one of them"})
         seen.add(value)

@@ -53,10 +53,7 @@ class Card(ApiModel):
     ] = Field(default_factory=list)
     """Who answers for it: people or teams."""
     runbook: (
-        Annotated[
-            str, Shape(r"^https?://[^\s]+$", "must be a link that starts with https:// or http://", 2048)
-        ]
-        | None
+        Annotated[str, Shape(r"^https?://[^\s]+$", "must be a link that starts with https:// or http://", 2048)] | None
     ) = None
     """A link to what to do when it misbehaves."""
 
@@ -111,8 +108,7 @@ class Model(ApiModel):
     RULES = (
         Rule(
             cel="!has(self.digest) || has(self.uri)",
-            message="digest needs uri: it pins the files at model.uri; pin an image by its own digest in "
-            "the template",
+            message="digest needs uri: it pins the files at model.uri; pin an image by its own digest in the template",
             holds=lambda model: model.digest is None or model.uri is not None,
             field="digest",
         ),
@@ -160,8 +156,7 @@ class Serving(ApiModel):
     RULES = (
         Rule(
             cel="has(self.template) || has(self.existing)",
-            message="serving needs a template (the pods of the model), or existing (a Service that already "
-            "serves it)",
+            message="serving needs a template (the pods of the model), or existing (a Service that already serves it)",
             holds=lambda serving: serving.template is not None or serving.existing is not None,
         ),
     )
@@ -202,8 +197,7 @@ _Hostnames = Annotated[
 _ROUTE_RULES = (
     Rule(
         cel="has(self.ref) != has(self.parentRefs)",
-        message="a route has exactly one of ref (a route that others keep) and parentRefs (Serin makes the "
-        "route)",
+        message="a route has exactly one of ref (a route that others keep) and parentRefs (Serin makes the route)",
         holds=lambda route: (route.ref is not None) != (route.parent_refs is not None),
     ),
     Rule(
@@ -328,8 +322,7 @@ class ModelDeploymentSpec(ApiModel):
     RULES = (
         Rule(
             cel="self.serving.protocol != 'grpc' || has(self.traffic.grpcRoute)",
-            message="serving.protocol grpc needs traffic.grpcRoute: to an HTTPRoute every gRPC error is a "
-            "200",
+            message="serving.protocol grpc needs traffic.grpcRoute: to an HTTPRoute every gRPC error is a 200",
             holds=lambda spec: spec.serving.protocol != "grpc" or spec.traffic.grpc_route is not None,
             field="traffic",
         ),
@@ -337,9 +330,7 @@ class ModelDeploymentSpec(ApiModel):
             cel="!has(self.traffic.grpcRoute) || self.serving.protocol in ['grpc', 'open-inference']",
             message="traffic.grpcRoute needs serving.protocol grpc or open-inference; use "
             "traffic.httpRoute for the others",
-            holds=lambda spec: (
-                spec.traffic.grpc_route is None or spec.serving.protocol in ("grpc", "open-inference")
-            ),
+            holds=lambda spec: spec.traffic.grpc_route is None or spec.serving.protocol in ("grpc", "open-inference"),
             field="serving.protocol",
         ),
     )
@@ -365,8 +356,7 @@ class ModelDeployment(ApiModel):
 
     RULES = (
         Rule(
-            cel=f"self.metadata.name.size() <= {DEPLOYMENT_NAME_MAX} && "
-            f"self.metadata.name.matches('{_NAME.pattern}')",
+            cel=f"self.metadata.name.size() <= {DEPLOYMENT_NAME_MAX} && self.metadata.name.matches('{_NAME.pattern}')",
             message=f"metadata.name must be at most {DEPLOYMENT_NAME_MAX} characters: lower-case letters, "
             f"digits and '-', starting "
             "with a letter, because Services and revisions are named after it",

@@ -52,8 +52,7 @@ class ModelRevisionSpec(ApiModel):
     RULES = (
         Rule(
             cel="self == oldSelf",
-            message="spec of a ModelRevision never changes; change the ModelDeployment, and a new revision "
-            "is made",
+            message="spec of a ModelRevision never changes; change the ModelDeployment, and a new revision is made",
             holds=None,
         ),
     )
@@ -144,9 +143,7 @@ def content_hash(spec: ModelDeploymentSpec | ModelRevisionSpec, scheme: int = SC
 
 
 def _canonical(content: Mapping[str, Any]) -> bytes:
-    return json.dumps(
-        _without_null(content), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-    ).encode()
+    return json.dumps(_without_null(content), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def _without_null(value: Any) -> Any:

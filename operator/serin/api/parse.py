@@ -65,9 +65,7 @@ def _parse(kind: type[Resource], raw: Mapping[str, Any]) -> Resource | InvalidSp
 
 
 def _path(fault: ErrorDetails) -> str:
-    path = "".join(
-        f"[{step}]" if isinstance(step, int) else f".{step}" for step in fault["loc"]
-    ).removeprefix(".")
+    path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in fault["loc"]).removeprefix(".")
     below = fault.get("ctx", {}).get("field", "")
     return f"{path}.{below}".strip(".") if below else path
 

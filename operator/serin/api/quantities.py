@@ -47,10 +47,7 @@ class Quantity(str):
     @classmethod
     def accepts(cls, text: str) -> bool:
         """Say whether a text is such a quantity."""
-        if (
-            len(text) > TEXT_MAX
-            or re.fullmatch(cls.PATTERN.removeprefix("^").removesuffix("$"), text) is None
-        ):
+        if len(text) > TEXT_MAX or re.fullmatch(cls.PATTERN.removeprefix("^").removesuffix("$"), text) is None:
             return False
         return not cls.POSITIVE or re.search(_NOT_ZERO, text) is not None
 
@@ -65,15 +62,11 @@ class Quantity(str):
         return core_schema.no_info_after_validator_function(
             cls,
             core_schema.str_schema(strict=False),
-            serialization=core_schema.plain_serializer_function_ser_schema(
-                str, return_schema=core_schema.str_schema()
-            ),
+            serialization=core_schema.plain_serializer_function_ser_schema(str, return_schema=core_schema.str_schema()),
         )
 
     @classmethod
-    def __get_pydantic_json_schema__(
-        cls, _core: CoreSchema, _handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(cls, _core: CoreSchema, _handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """Return the structural schema: the same accept set, and the same words."""
         cel = f"self.matches('{cls.PATTERN}')".replace("\\", "\\\\")
         if cls.POSITIVE:

@@ -118,8 +118,7 @@ class Reason(StrEnum):
     DELETING = About(
         "Deleting",
         "progress",
-        meaning="The ModelDeployment is being deleted; in a route of others all weight goes to stable's "
-        "slot first.",
+        meaning="The ModelDeployment is being deleted; in a route of others all weight goes to stable's slot first.",
         conditions=(_NOT_READY, _RECONCILING),
         remedy="Wait. If it lasts, the message names what refuses the write.",
     )
@@ -128,11 +127,9 @@ class Reason(StrEnum):
     NO_TRAFFIC = About(
         "NoTraffic",
         "hold",
-        meaning="Neither stable nor the candidate got requests since the last look, so there is nothing to "
-        "compare.",
+        meaning="Neither stable nor the candidate got requests since the last look, so there is nothing to compare.",
         conditions=_HOLDING,
-        remedy="Send traffic through the route, and check that its parent accepted it (`kubectl describe "
-        "httproute`).",
+        remedy="Send traffic through the route, and check that its parent accepted it (`kubectl describe httproute`).",
     )
     TOO_FEW_SAMPLES = About(
         "TooFewSamples",
@@ -169,11 +166,9 @@ class Reason(StrEnum):
     NO_BUCKET_AT_OBJECTIVE = About(
         "NoBucketAtObjective",
         "hold",
-        meaning="The latency histogram has no bucket edge at the gate's objective, and Serin does not "
-        "interpolate.",
+        meaning="The latency histogram has no bucket edge at the gate's objective, and Serin does not interpolate.",
         conditions=_HOLDING,
-        remedy="Set the objective to one of the edges in the message, or add an edge where the histogram is"
-        " made.",
+        remedy="Set the objective to one of the edges in the message, or add an edge where the histogram is made.",
     )
     MARGIN_UNRESOLVED = About(
         "MarginUnresolved",
@@ -224,8 +219,7 @@ class Reason(StrEnum):
     STABLE_DEGRADED = About(
         "StableDegraded",
         "hold",
-        meaning="More than 5 % of stable's own requests are bad. The comparison goes on with a capped "
-        "margin.",
+        meaning="More than 5 % of stable's own requests are bad. The comparison goes on with a capped margin.",
         conditions=(_READY, _NOT_PROMOTED, _RECONCILING),
         remedy="Look at stable first: a candidate that is as bad as a sick stable is not good.",
     )
@@ -251,8 +245,7 @@ class Reason(StrEnum):
         meaning="The evidence says that the candidate is worse than stable by more than the tolerance, or "
         "above a limit.",
         conditions=_BLOCKED,
-        remedy="Read status.outcome for the gate and both arms' numbers; fix the model and apply a new "
-        "version.",
+        remedy="Read status.outcome for the gate and both arms' numbers; fix the model and apply a new version.",
     )
     CANDIDATE_UNRESPONSIVE = About(
         "CandidateUnresponsive",
@@ -276,8 +269,7 @@ class Reason(StrEnum):
         "failure",
         meaning="There was no verdict within timeouts.progress. The revision is not remembered as rejected.",
         conditions=_BLOCKED,
-        remedy="See what it waited for (status.outcome), then retry with more traffic, a wider margin or "
-        "more time.",
+        remedy="See what it waited for (status.outcome), then retry with more traffic, a wider margin or more time.",
     )
     ABORTED = About(
         "Aborted",
@@ -313,11 +305,9 @@ class Reason(StrEnum):
     SESSION_PERSISTENCE = About(
         "SessionPersistence",
         "stalled",
-        meaning="The route pins clients to a backend, so weights do not mean shares: sessions stay even at "
-        "weight 0.",
+        meaning="The route pins clients to a backend, so weights do not mean shares: sessions stay even at weight 0.",
         conditions=_BLOCKED,
-        remedy="Remove the route's session persistence, or set spec.traffic's allowSticky if you accept "
-        "that.",
+        remedy="Remove the route's session persistence, or set spec.traffic's allowSticky if you accept that.",
     )
     POLICY_NOT_FOUND = About(
         "PolicyNotFound",
@@ -337,16 +327,14 @@ class Reason(StrEnum):
     INVALID_TEMPLATE = About(
         "InvalidTemplate",
         "stalled",
-        meaning="The API server refuses pods of spec.serving.template (found by a dry run); stable is not "
-        "touched.",
+        meaning="The API server refuses pods of spec.serving.template (found by a dry run); stable is not touched.",
         conditions=(_NOT_READY, _NOT_PROMOTED, _STALLED),
         remedy="Correct the field in the message, which is the API server's own.",
     )
     FIRST_REVISION_FAILING = About(
         "FirstRevisionFailing",
         "stalled",
-        meaning="The first revision does not become ready or breaks a hard gate, and there is nothing to go"
-        " back to.",
+        meaning="The first revision does not become ready or breaks a hard gate, and there is nothing to go back to.",
         conditions=(_NOT_READY, _NOT_PROMOTED, _STALLED),
         remedy="Apply a corrected spec: it replaces the revision without a comparison.",
     )
@@ -381,8 +369,7 @@ FOUND_LATER = (
     FoundLater("an older deployment has its slots in the same rule", Reason.ROUTE_CONFLICT, "spec.traffic"),
     FoundLater("the route pins sessions", Reason.SESSION_PERSISTENCE, "spec.traffic"),
     FoundLater("the revision was rejected before", Reason.PREVIOUSLY_REJECTED, "spec.model.version"),
-    FoundLater(
-        "the first revision never becomes ready", Reason.FIRST_REVISION_FAILING, "spec.serving.template"
-    ),
+    FoundLater("the first revision never becomes ready", Reason.FIRST_REVISION_FAILING, "spec.serving.template"),
 )
-"""What shows only in the cluster: the deployment is Stalled, and stable serves on. All else is refused at apply."""
+"""What shows only in the cluster: the deployment is Stalled, and stable serves on. All else is refused at
+apply."""

@@ -70,8 +70,7 @@ def resolve_policy(rollout: Rollout, policy: RolloutPolicy | None) -> ResolvedPo
     if rollout.policy_ref is not None and policy is None:
         return InvalidSpec(
             "spec.rollout.policyRef.name",
-            f"there is no RolloutPolicy {rollout.policy_ref.name} in this namespace; create it, or correct "
-            f"the name",
+            f"there is no RolloutPolicy {rollout.policy_ref.name} in this namespace; create it, or correct the name",
             Reason.POLICY_NOT_FOUND,
         )
     base = policy.spec if policy is not None else built_in_policy()
@@ -97,15 +96,11 @@ def _joined(base: ApiModel, own: ApiModel | None) -> Mapping[str, Any]:
     return base.to_dict() | (own.to_dict() if own is not None else {})
 
 
-def _unknown_gate(
-    name: str, stages: Sequence[Stage], rollout: Rollout, policy: RolloutPolicy | None
-) -> InvalidSpec:
+def _unknown_gate(name: str, stages: Sequence[Stage], rollout: Rollout, policy: RolloutPolicy | None) -> InvalidSpec:
     stage = next(stage.name for stage in stages if name in (stage.gates or ()))
     has_own = "spec.rollout.gates" if rollout.gates else None
     from_policy = policy is not None and policy.spec.gates is not None
-    where = has_own or (
-        f"RolloutPolicy {policy.metadata.name}" if policy and from_policy else "the built-in policy"
-    )
+    where = has_own or (f"RolloutPolicy {policy.metadata.name}" if policy and from_policy else "the built-in policy")
     field = (
         "spec.rollout.stages"
         if rollout.stages

@@ -46,15 +46,11 @@ class ApiModel(BaseModel):
     def _rules_hold(self) -> Self:
         for rule in type(self).RULES:
             if rule.holds is not None and not rule.holds(self):
-                raise PydanticCustomError(
-                    RULE_BROKEN, "{words}", {"words": rule.message, "field": rule.field}
-                )
+                raise PydanticCustomError(RULE_BROKEN, "{words}", {"words": rule.message, "field": rule.field})
         return self
 
     @classmethod
-    def __get_pydantic_json_schema__(
-        cls, core: CoreSchema, handler: GetJsonSchemaHandler, /
-    ) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler, /) -> JsonSchemaValue:
         """Add the rules to the schema."""
         schema: JsonSchemaValue = handler(core)
         if cls.RULES:

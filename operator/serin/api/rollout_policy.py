@@ -137,9 +137,7 @@ def built_in_policy() -> RolloutPolicySpec:
     return RolloutPolicySpec(
         gates=[
             Gate(name="errors", compare=Compare(what="serverErrors")),
-            Gate(
-                name="client-errors", compare=Compare(what="clientErrors", margin=Margin(plus=Points("1pp")))
-            ),
+            Gate(name="client-errors", compare=Compare(what="clientErrors", margin=Margin(plus=Points("1pp")))),
             Gate(name="slow", required=False, compare=Compare(what="slowerThan", objective=Seconds("300ms"))),
             Gate(name="pods", hard=Hard(restarts=2, out_of_memory=True, ready_within=Seconds("10m"))),
         ],

@@ -46,7 +46,7 @@ _HANDLED = (
 )
 
 
-class NotStructural(TypeError):  # noqa: N818
+class NotStructural(TypeError):
     """A model has something that a structural schema cannot say."""
 
 
@@ -57,12 +57,10 @@ def structural_schema(model: type[BaseModel]) -> Schema:
 
 
 def unknown_fields(schema: Schema, value: Any, at: str = "") -> list[str]:
-    """Return the paths in a value that the schema does not know: what the API server would prune without a word."""
+    """Return the paths that the schema does not know: what the API server would prune without a word."""
     if isinstance(value, list):
         items = schema.get("items", {})
-        return [
-            path for index, item in enumerate(value) for path in unknown_fields(items, item, f"{at}[{index}]")
-        ]
+        return [path for index, item in enumerate(value) for path in unknown_fields(items, item, f"{at}[{index}]")]
     if not isinstance(value, dict):
         return []
     known, values = schema.get("properties", {}), schema.get("additionalProperties")

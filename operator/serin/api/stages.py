@@ -154,11 +154,8 @@ STAGE_RULES = (
         " (!has(s.canary) || !has(s.canary.gates) || s.canary.gates.all(n, self.gates.exists(g, g.name == "
         "n)))"
         " && (!has(s.bake) || !has(s.bake.gates) || s.bake.gates.all(n, self.gates.exists(g, g.name == n))))",
-        message="a stage lists a gate that is not among gates; correct the name in the stage's gates, or "
-        "add the gate",
-        holds=lambda model: (
-            model.stages is None or model.gates is None or not unknown_gates(model.stages, model.gates)
-        ),
+        message="a stage lists a gate that is not among gates; correct the name in the stage's gates, or add the gate",
+        holds=lambda model: model.stages is None or model.gates is None or not unknown_gates(model.stages, model.gates),
         field="stages",
     ),
 )

@@ -29,10 +29,6 @@ class Serves(ApiModel):
     """False for a revision that serves only because nothing better does: it was never promoted."""
     adopted: str | None = None
     """The Service whose pods these are, when Serin did not make them (spec.serving.existing)."""
-    proven: bool | None = None
-    """false for a first revision that serves although it was never promoted."""
-    adopted: str | None = None
-    """The running Service whose pods these are, when Serin did not make them."""
 
 
 class ArmCounts(ApiModel):
@@ -50,11 +46,11 @@ class GateStatus(ApiModel):
     name: str
     """The gate's name."""
     kind: str
-    """compare, limit, query or hard."""
+    """Its sort: compare, limit, query or hard."""
     required: bool = True
     """Whether the gate decides."""
     verdict: Verdict = "undecided"
-    """pass, fail or undecided."""
+    """What the evidence says so far: pass, fail or undecided."""
     reason: str | None = None
     """Why it is undecided or failed, in one word."""
     message: str = ""
@@ -106,9 +102,7 @@ class RolloutStatus(ApiModel):
     """When the rollout will probably end, if the candidate is as good as stable."""
     waiting_for: str | None = None
     """What the next step waits for, in a sentence."""
-    gates: Annotated[list[GateStatus], Field(json_schema_extra=list_map("name"))] = Field(
-        default_factory=list
-    )
+    gates: Annotated[list[GateStatus], Field(json_schema_extra=list_map("name"))] = Field(default_factory=list)
     """What each gate has seen."""
     steps: Annotated[list[dict[str, Any]], Field(json_schema_extra=LIST_ATOMIC)] = Field(default_factory=list)
     """The steps so far, oldest first."""
@@ -138,11 +132,7 @@ class Outcome(ApiModel):
     """When."""
     stage: str | None = None
     """The stage that it ended in."""
-    steps: Annotated[list[dict[str, Any]], Field(json_schema_extra=LIST_ATOMIC)] = Field(default_factory=list)
-    """What was decided in it, oldest first."""
-    gates: Annotated[list[GateStatus], Field(json_schema_extra=list_map("name"))] = Field(
-        default_factory=list
-    )
+    gates: Annotated[list[GateStatus], Field(json_schema_extra=list_map("name"))] = Field(default_factory=list)
     """What each gate had seen."""
     steps: Annotated[list[dict[str, Any]], Field(json_schema_extra=LIST_ATOMIC)] = Field(default_factory=list)
     """The steps of that rollout, until they stand in the revision's record."""
@@ -173,7 +163,5 @@ class Status(ApiModel):
     """The slot that is being emptied before its pods go. Serin's own: do not edit."""
     outcome: Outcome | None = None
     """How the last rollout ended."""
-    conditions: Annotated[list[Condition], Field(json_schema_extra=list_map("type"))] = Field(
-        default_factory=list
-    )
+    conditions: Annotated[list[Condition], Field(json_schema_extra=list_map("type"))] = Field(default_factory=list)
     """Ready and Promoted always; Reconciling or Stalled only while true."""

@@ -38,9 +38,7 @@ class Shape:
         """Check after the type."""
         return core_schema.no_info_after_validator_function(self._check, handler(source))
 
-    def __get_pydantic_json_schema__(
-        self, core: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """Return the structural schema: the same accept set, and the same words."""
         escaped = self.pattern.replace("\\", "\\\\").replace("'", "\\'")
         return handler(core) | {
