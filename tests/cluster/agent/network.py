@@ -76,7 +76,7 @@ async def create(ip: str) -> PodNetwork:
         f"addr add {ip}/{POD_PREFIX_LENGTH} dev eth0",
         "link set eth0 up",
         f"route add default via {NODE_ADDRESS}",
-        namespace=pod.name,
+        namespace=pod.namespace,
     )
     return pod
 
@@ -87,9 +87,13 @@ async def remove(pod: PodNetwork) -> None:
 
 
 async def _ip(*commands: str, namespace: str | None = None, force: bool = False) -> None:
-    """Run several commands in one `ip`; process starts are most of a pod's cost."""
+    """Run several commands in one `ip`; process starts are most of a pod's cost.
+
+    Not by `ip -n`, which mounts a new /sys, and that an ordinary user may not do.
+    """
     process = await asyncio.create_subprocess_exec(
-        *("ip", *(["-force"] if force else []), *(["-n", namespace] if namespace else []), "-batch", "-"),
+        *(("nsenter", f"--net={namespace}") if namespace else ()),
+        *("ip", *(["-force"] if force else []), "-batch", "-"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,

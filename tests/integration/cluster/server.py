@@ -43,6 +43,7 @@ class Handler(BaseHTTPRequestHandler):
                 answered += 1
         raw = body.encode()
         self.send_response(status)
+        self.send_header("Content-Type", "text/plain; version=0.0.4")  # Prometheus 3 scrapes nothing untyped
         self.send_header("Content-Length", str(len(raw)))
         self.end_headers()
         self.wfile.write(raw)

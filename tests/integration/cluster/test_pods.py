@@ -248,8 +248,9 @@ def test_liveness_failure_restarts(namespace: Namespace) -> None:
 def test_startup_probe_holds_the_others_back(namespace: Namespace) -> None:
     """Until the start-up probe passes, liveness is not asked and the container is not ready."""
     slow = script("sleep 2; touch /tmp-of-start/up; sleep 60", volumeMounts=[{"name": "v", "mountPath": "/tmp-of-start"}])
-    slow["startupProbe"] = {"exec": {"command": ["test", "-e", "/tmp-of-start/up"]}, "periodSeconds": 1}
-    slow["livenessProbe"] = {"exec": {"command": ["test", "-e", "/tmp-of-start/up"]}, "failureThreshold": 1}
+    look = {"exec": {"command": ["test", "-e", "/tmp-of-start/up"]}, "periodSeconds": 1}
+    slow["startupProbe"] = {**look, "failureThreshold": 10}
+    slow["livenessProbe"] = {**look, "failureThreshold": 1}
     namespace.apply(pod("slow", slow, volumes=[{"name": "v", "emptyDir": {}}]))
     assert eventually(lambda: "running" in namespace.state("slow")["state"])
     assert (namespace.state("slow")["started"], namespace.is_ready("slow")) == (False, False)
