@@ -9,9 +9,10 @@ consumed once, in order, and a `Cursor` remembers the last one.
 | 8 then 2: the process restarted                                | 2                                         |
 | 8, three scrapes without it, then 9: forgotten and learnt anew | 9                                         |
 | 8, no scrape at all for a while, then 9                        | 1, when it comes back                     |
-| first 4; its target was scraped just before without it         | 4: born with its first request            |
+| first 4; its target was up at the last reading, without it     | 4: born with its first request            |
+| first 4; its target was scraped just before, without it        | 4                                         |
 | first 4; its process started since the last reading            | 4                                         |
-| first 4; neither: the target itself is new to us               | 0: the first sample is the baseline       |
+| first 4; none of these: the target itself is new to us         | 0: the first sample is the baseline       |
 | NaN, infinite, negative                                        | ignored; the series is there all the same |
 
 Pure: no clock, no I/O. Times are seconds since the epoch.
@@ -89,11 +90,16 @@ class Beats:
         """How many scrapes lie in (after, before)."""
         return max((bisect_left(run, before) - bisect_right(run, after) for run in self.runs), default=0)
 
-    def scraped_before(self, time: float, reach_seconds: float) -> bool:
-        """Whether the target of the scrape at `time` had another in [time - reach, time)."""
+    def was_up(self, time: float, since: float, reach_seconds: float) -> bool:
+        """Whether the target of the scrape at `time` was up before it: at `since`, or shortly before `time`."""
         for run in self.runs:
             index = bisect_left(run, time)
-            if 0 < index < len(run) and run[index] == time and run[index - 1] >= time - reach_seconds:
+            if index == len(run) or run[index] != time:
+                continue
+            at_since = bisect_right(run, since, 0, index)
+            if index and run[index - 1] >= time - reach_seconds:
+                return True
+            if at_since and run[at_since - 1] > since - reach_seconds:
                 return True
         return False
 
@@ -153,8 +159,7 @@ def advance(
         upto: end of this one; later samples are left for the next.
         floor: samples up to here are never read for a series without cursor.
         beats: scrapes of the series' target.
-        reach_seconds: how shortly before its first sample a scrape without the series proves that it was born
-            then.
+        reach_seconds: a target is up for so many seconds after a scrape.
     """
     times, values = series.times, series.values
     end = bisect_right(times, upto)
@@ -167,7 +172,7 @@ def advance(
 
     if cursor is None:
         first = times[start]
-        born = beats.scraped_before(first, reach_seconds) or any(since < s <= first for s in beats.starts)
+        born = beats.was_up(first, since, reach_seconds) or any(since < s <= first for s in beats.starts)
         last, value, missed = first, 0.0 if born else math.nan, 0
     else:
         last, value, missed = cursor
