@@ -339,6 +339,13 @@ BAD = (
         "must be a duration above zero such as 300ms, 1.2s, 2m or 1h30m",
     ),
     _plan(
+        "a soak of 33 characters",
+        {"stages/0/canary/soak": "0" * 32 + "s"},
+        ".stages[0].canary.soak",
+        "must be a duration above zero such as 300ms, 1.2s, 2m or 1h30m",
+        server_words="Too long: may not be more than 32",
+    ),
+    _plan(
         "a stage that is two things",
         {"stages/1/bake": {"for": "1m"}},
         ".stages[1]",

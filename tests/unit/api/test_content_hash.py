@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ TEMPLATE: dict[str, Any] = {
 }
 
 
-def _hash(spec: dict[str, Any] | None = None, **model: Any) -> str:
+def _hash(spec: Mapping[str, Any] | None = None, **model: Any) -> str:
     raw = deployment(serving={"port": 8080, "template": TEMPLATE})
     raw["spec"] |= spec or {}
     raw["spec"]["model"] |= model
@@ -41,7 +42,7 @@ def test_the_hash_of_a_known_content_never_changes() -> None:
         {"uri": "s3://b/i", "digest": "sha256:" + "0" * 64},
     ],
 )
-def test_another_model_is_another_content(changed: dict[str, str]) -> None:
+def test_another_model_is_another_content(changed: dict[str, Any]) -> None:
     """Name, version, uri and digest count."""
     assert _hash(**changed) != _hash()
 
