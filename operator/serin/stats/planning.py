@@ -78,9 +78,7 @@ def plan(
     return _nearest(settings, row, _Traffic(rate, other, (1 - share) / share, speed))
 
 
-def remaining(
-    test: RateTest, *, share: float | None = None, requests_per_second: float | None = None
-) -> Plan:
+def remaining(test: RateTest, *, share: float | None = None, requests_per_second: float | None = None) -> Plan:
     """Say how much longer a running test will take, if the arms go on as they have so far.
 
     Args:
@@ -170,9 +168,7 @@ def _nearest(settings: RateSettings, row: Floats, traffic: _Traffic) -> Plan:
     # The mixture over change points never falls far below what is staked anew, so a dead bet is not all lost:
     # before block 1 a half is staked, later a bet starts from 1/(2k) at worst.
     fresh = math.log(0.5 / max(float(row[process.BLOCKS]), 1.0))
-    fail_needs = (
-        -math.log(settings.alpha) - np.log(process.FAIL_WEIGHTS) - np.maximum(row[process.FAIL], fresh)
-    )
+    fail_needs = -math.log(settings.alpha) - np.log(process.FAIL_WEIGHTS) - np.maximum(row[process.FAIL], fresh)
     pass_needs = -math.log(settings.beta) - np.log(PASS_WEIGHTS) - row[process.PASS]
     soak_left = max(settings.soak_seconds - float(row[process.SECONDS]), 0.0)
     outlooks: list[tuple[Verdict, Floats, Floats, float]] = [

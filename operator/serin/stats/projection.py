@@ -5,12 +5,16 @@ before the block, is compared with the null hypothesis whose edge is the line p1
 
     e = q0^x0 (1-q0)^(n0-x0) q1^x1 (1-q1)^(n1-x1)  /  the same at (p0*, p1*)
 
-where (p0*, p1*) is the point of the null nearest to the guess in n0 KL(q0||p0) + n1 KL(q1||p1). Then the mean
-of e is at most 1 at every point of the null, because the null is convex and the projection is the reverse
-information
-projection: Turner, Ly and Gruenwald, https://arxiv.org/abs/2106.02693v3 (the block e-variable) and Turner and
-Gruenwald, https://arxiv.org/abs/2203.09785 (lines p1 = p0 + d). `tests/unit/stats/test_projection.py` adds up
-the mean over every outcome of small blocks and finds it at most 1.
+where (p0*, p1*) is the point of the null nearest to the guess in n0 KL(q0||p0) + n1 KL(q1||p1). The mean of e
+is at most 1 at every point of the null. For one request of an arm the mean of q/p* at rate p is 1 + c (p -
+p*) with c = (q - p*) / (p* (1 - p*)), and "nearest" means n0 c0 + n1 c1 = 0. So t further along the line
+
+    log mean = n0 log(1 + c0 t) + n1 log(1 + c1 t) <= (n0 c0 + n1 c1) t = 0,
+
+and off the line, deeper in the null, it is smaller still. This is the block e-variable of Turner, Ly and
+Gruenwald, https://arxiv.org/abs/2106.02693v3, for the lines of Turner and Gruenwald,
+https://arxiv.org/abs/2203.09785. `tests/unit/stats/test_projection.py` adds up the mean over every outcome of
+small blocks.
 
 Everything here works on arrays that broadcast; each element is computed by itself, so that one gate and a
 thousand gates get the same numbers.
@@ -24,7 +28,6 @@ from numpy.typing import NDArray
 __all__ = ["log_e_one", "log_e_two", "project"]
 
 Floats = NDArray[np.float64]
-Pair = tuple[Floats, Floats]
 Block = tuple[Floats, Floats, Floats, Floats]
 
 # Newton needs 4 to 8 steps; the limit is never met (test_projection.py tries 10^5 hard cases) and only bounds
@@ -41,48 +44,62 @@ def project(q0: Floats, q1: Floats, n0: Floats, n1: Floats, d: Floats) -> tuple[
         d: the difference that defines the line, strictly between -1 and 1.
 
     The root of  n0 (p0-q0) / (p0 (1-p0)) + n1 (p1-q1) / (p1 (1-p1)) = 0,  which is the derivative of a convex
-    function along the line, so there is one. We solve the cubic that is left after multiplying by
-    p0 (1-p0) p1 (1-p1), in t, the smaller of the two rates: p0 = t + max(0, -d), p1 = t + max(0, d). So a
-    rate of 1e-12 keeps all its digits, and near the edge the cubic is nearly straight where the derivative
-    has a pole.
+    function along the line, so there is one. We multiply by p0 (1-p0) p1 (1-p1) and solve the cubic that is
+    left,
+    in t, the smaller of the two rates: with e = |d|, f = 1 - e, the smaller rate's guess a and weight v, the
+    other's guess b and weight w (v + w = 1) and g = b - e it is
+
+        v (t-a) (t+e) (f-t) + w (t-g) t (1-t)
+          = -v a e f  +  (v (e f - a (f-e)) - w g) t  +  (v (f-e+a) + w (1+g)) t^2  -  t^3.
+
+    So a rate of 1e-12 keeps its digits, and near 0, where the derivative has a pole, the cubic is nearly
+    straight.
 
     Example: q0 = .01, q1 = .05, n0 = 90, n1 = 10, d = .01 gives p0 = .0120, p1 = .0220.
     """
     q0, q1, n0, n1, d = np.broadcast_arrays(*(np.asarray(v, np.float64) for v in (q0, q1, n0, n1, d)))
-    base0, base1 = np.maximum(0.0, -d), np.maximum(0.0, d)
-    w0, w1 = n0 / (n0 + n1), n1 / (n0 + n1)
-    goal0, goal1 = q0 - base0, q1 - base1  # where each arm alone would like t to be: the root lies between
-    base, q, weight = (base0, base1), (q0, q1), (w0, w1)
-    low = np.maximum(np.minimum(goal0, goal1), 0.0)
-    high = np.minimum(np.maximum(goal0, goal1), 1.0 - np.abs(d))
-    at_low, at_high = (
-        _cubic(low, base, q, weight)[0],
-        _cubic(high, base, q, weight)[0],
-    )
-    done = (low >= high) | (at_low >= 0.0) | (at_high <= 0.0)
-    t = np.where(done, low, low - at_low * (high - low) / np.where(done, 1.0, at_high - at_low))
+    candidate_less = d < 0.0
+    e = np.abs(d)
+    a, b = np.where(candidate_less, q1, q0), np.where(candidate_less, q0, q1)
+    v = np.where(candidate_less, n1, n0) / (n0 + n1)
+    w = np.where(candidate_less, n0, n1) / (n0 + n1)
+    f, g = 1.0 - e, b - e
+    cubic = (-v * a * e * f, v * (e * f - a * (f - e)) - w * g, v * (f - e + a) + w * (1.0 + g))
+    # Each arm alone would like t to be at its guess: the root lies between the two.
+    t = _root(cubic, np.maximum(np.minimum(a, g), 0.0), np.minimum(np.maximum(a, g), f))
+    return np.where(candidate_less, t + e, t), np.where(candidate_less, t, t + e)
+
+
+def _root(cubic: tuple[Floats, Floats, Floats], low: Floats, high: Floats) -> Floats:
+    """Return the root of c0 + c1 t + c2 t^2 - t^3 in [low, high], negative at low and positive at high.
+
+    Newton's method, started where the chord crosses 0, halving the bracket whenever it would leave it.
+    Elements that have converged are put aside, so what the others need does not touch them.
+    """
+    shape = low.shape
+    c0, c1, c2, low, high = (np.ravel(array) for array in (*cubic, low, high))
+    at_low, at_high = (c0 + t * (c1 + t * (c2 - t)) for t in (low, high))
+    open_ = (low < high) & (at_low < 0.0) & (at_high > 0.0)
+    result = np.where((low < high) & (at_high <= 0.0), high, low)
+    place = np.flatnonzero(open_)
+    c0, c1, c2, low, high = (array[open_] for array in (c0, c1, c2, low, high))
+    t = low - at_low[open_] * (high - low) / (at_high - at_low)[open_]
     for _ in range(_STEPS_MAX):
-        value, slope = _cubic(t, base, q, weight)
+        value = c0 + t * (c1 + t * (c2 - t))
+        slope = c1 + t * (2.0 * c2 - 3.0 * t)
         low = np.where(value < 0.0, t, low)
         high = np.where(value > 0.0, t, high)
         new = t - value / np.where(slope == 0.0, 1.0, slope)
         new = np.where((new >= low) & (new <= high), new, 0.5 * (low + high))
-        new = np.where(done | (value == 0.0), t, new)
-        done = done | (np.abs(new - t) <= 1e-12 * new)
-        t = new
-        if done.all():
+        new = np.where(value == 0.0, t, new)
+        moving = np.abs(new - t) > 1e-12 * new
+        result[place] = t = new
+        if not moving.any():
             break
-    return t + base0, t + base1
-
-
-def _cubic(t: Floats, base: Pair, q: Pair, weight: Pair) -> tuple[Floats, Floats]:
-    """Return the cubic w0 (p0-q0) p1(1-p1) + w1 (p1-q1) p0(1-p0) at t, and its slope."""
-    (base0, base1), (q0, q1), (w0, w1) = base, q, weight
-    p0, p1 = t + base0, t + base1
-    r0, r1 = 1.0 - p0, 1.0 - p1
-    off0, off1 = w0 * (p0 - q0), w1 * (p1 - q1)
-    s0, s1 = p0 * r0, p1 * r1
-    return off0 * s1 + off1 * s0, w0 * s1 + off0 * (r1 - p1) + w1 * s0 + off1 * (r0 - p0)
+        place = place[moving]
+        c0, c1, c2, low, high, t = (array[moving] for array in (c0, c1, c2, low, high, t))
+    root: Floats = result.reshape(shape)
+    return root
 
 
 def log_e_two(block: Block, q0: Floats, q1: Floats, d: Floats, side: Floats) -> Floats:

@@ -16,9 +16,19 @@ from serin.stats.counts import Counts, checked_number
 from serin.stats.evidence import Evidence
 from serin.stats.interval import difference_grid
 from serin.stats.process import Betting, BlockBets, Floats, Parameters, Rows
-from serin.stats.projection import log_e_two
+from serin.stats.projection import Block, log_e_two
 
-__all__ = ["PASS_WEIGHTS", "TWO_ARMS", "RateSettings", "RateTest", "guesses", "history_rate", "parameters_of"]
+__all__ = [
+    "PASS_WEIGHTS",
+    "TWO_ARMS",
+    "RateSettings",
+    "RateTest",
+    "guesses",
+    "history_rate",
+    "interval_bets",
+    "parameters_of",
+    "verdict_bets",
+]
 
 PASS_WEIGHTS = (0.7, 0.2, 0.1)
 _GRID_SCALE_LEAST = 1e-5
@@ -96,6 +106,7 @@ class RateTest:
         row = process.new_rows(1)[0]
         row[process.HISTORY] = (history.total, history.bad)
         _set(self, settings, row, max(settings.margin / 4, _GRID_SCALE_LEAST))
+        _set(self, settings, _derived(self).row, self.grid_scale)
 
     def update(self, stable: Counts, candidate: Counts, seconds: float) -> RateTest:
         """Return the test after one more block of requests.
@@ -114,9 +125,7 @@ class RateTest:
         seconds = checked_number("seconds", seconds, 0.0, serial.SECONDS_MAX)
         serial.check_totals(self.row[process.TOTAL], stable, candidate)
         counts = np.array([[stable.total, stable.bad, candidate.total, candidate.bad]], dtype=np.float64)
-        rows = process.advance(
-            self.row[None, :], parameters_of([self]), counts, np.array([seconds]), TWO_ARMS
-        )
+        rows = process.advance(self.row[None, :], parameters_of([self]), counts, np.array([seconds]), TWO_ARMS)
         return self.with_row(rows[0])
 
     def with_soak(self, soak_seconds: float) -> RateTest:
@@ -180,8 +189,7 @@ class RateTest:
         scale = checked_number("grid scale", numbers[6], 0.0, 0.25, open_ends=True)
         new: RateTest = _new()
         _set(new, settings, row, scale)
-        filled = process.derive(row[None, :], parameters_of([new]), TWO_ARMS)[0]
-        return new.with_row(filled)
+        return _derived(new)
 
     def with_row(self, row: Floats) -> RateTest:
         """Return the test in another state; for `update_many`, not for callers."""
@@ -218,6 +226,11 @@ def _set(test: RateTest, settings: RateSettings, row: Floats, grid_scale: float)
     object.__setattr__(test, "settings", settings)
     object.__setattr__(test, "row", row)
     object.__setattr__(test, "grid_scale", grid_scale)
+
+
+def _derived(test: RateTest) -> RateTest:
+    """Return the test with the columns computed that are not stored."""
+    return test.with_row(process.derive(test.row[None, :], parameters_of([test]), TWO_ARMS)[0])
 
 
 def parameters_of(tests: list[RateTest]) -> Parameters:
@@ -265,33 +278,42 @@ def guesses(q0: Floats, margin: Floats, tolerance: Floats) -> tuple[Floats, Floa
     return fail, np.stack([q0, np.minimum(q0 + margin / 2, 0.95), q0 / 2], axis=1)
 
 
-def _bets(rows: Rows, parameters: Parameters) -> BlockBets:
-    """Return the log e-variables of the open blocks of two-arm tests."""
+def verdict_bets(rows: Rows, parameters: Parameters) -> tuple[Floats, Floats]:
+    """Return the log e-variables of the open blocks: for rollback (gates, 9), for promotion (gates, 3)."""
     q0 = history_rate(rows)
     margin, tolerance = parameters.margin, parameters.tolerance
     fail, passing = guesses(q0, margin, tolerance)
+    guess = np.concatenate([fail, passing], axis=1)
+    d, side = np.empty_like(guess), np.ones_like(guess)
+    d[:, : process.FAIL_GUESSES] = tolerance[:, None]
+    d[:, process.FAIL_GUESSES :] = margin[:, None]
+    side[:, process.FAIL_GUESSES :] = -1.0
+    log_e = log_e_two(_open_block(rows), q0[:, None], guess, d, side)
+    return log_e[:, : process.FAIL_GUESSES], log_e[:, process.FAIL_GUESSES :]
+
+
+def interval_bets(rows: Rows, parameters: Parameters) -> tuple[Floats, Floats]:
+    """Return the log e-variables for the interval: against "at most d" and "at least d", (gates, 31) each.
+
+    The candidate's rate is guessed from its own past, drawn towards stable's by 20 requests' worth. For each
+    d one of the two bets is on the right side of that guess; the other stays out.
+    """
+    q0 = history_rate(rows)
     closed = rows[:, process.TOTAL] - rows[:, process.OPEN]
-    # The candidate's rate from its own past, drawn towards stable's by 20 requests' worth.
-    q1 = np.clip((closed[:, 3] + 20.0 * q0 + 0.02) / (closed[:, 2] + 20.04), 1e-5, 0.95)[:, None]
-    grid = parameters.grid
-    above = np.where(q1 - q0[:, None] > grid, 1.0, -1.0)  # +1: the past says that the difference is above d
+    q1 = np.clip((closed[:, 3] + 20.0 * q0 + 0.02) / (closed[:, 2] + 20.04), 1e-5, 0.95)
+    above = (q1 - q0)[:, None] > parameters.grid
+    side = np.where(above, 1.0, -1.0)
+    log_e = log_e_two(_open_block(rows), q0[:, None], q1[:, None], parameters.grid, side)
+    return np.where(above, log_e, 0.0), np.where(above, 0.0, log_e)
 
-    def wide(column: Floats, width: int) -> Floats:
-        return np.broadcast_to(column[:, None], (len(rows), width))
 
-    widths = (process.FAIL_GUESSES, process.PASS_GUESSES, grid.shape[1])
-    d = np.concatenate([wide(tolerance, widths[0]), wide(margin, widths[1]), grid], axis=1)
-    guess = np.concatenate([fail, passing, np.broadcast_to(q1, grid.shape)], axis=1)
-    side = np.concatenate([np.ones(fail.shape), -np.ones(passing.shape), above], axis=1)
+def _bets(rows: Rows, parameters: Parameters) -> BlockBets:
+    return BlockBets(*verdict_bets(rows, parameters), *interval_bets(rows, parameters))
+
+
+def _open_block(rows: Rows) -> Block:
     n0, x0, n1, x1 = (rows[:, i : i + 1] for i in range(process.OPEN.start, process.OPEN.stop))
-    log_e = log_e_two((n0, x0, n1, x1), q0[:, None], guess, d, side)
-    for_interval = log_e[:, widths[0] + widths[1] :]
-    return BlockBets(
-        fail=log_e[:, : widths[0]],
-        passing=log_e[:, widths[0] : widths[0] + widths[1]],
-        at_most=np.where(above > 0, for_interval, 0.0),
-        at_least=np.where(above > 0, 0.0, for_interval),
-    )
+    return n0, x0, n1, x1
 
 
 TWO_ARMS = Betting(needs_stable=True, pass_weights=PASS_WEIGHTS, bets=_bets)
