@@ -12,7 +12,7 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 
@@ -44,7 +44,7 @@ class Api:
             timeout=aiohttp.ClientTimeout(total=15),
         )
 
-    async def __aenter__(self) -> Api:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(
@@ -119,9 +119,7 @@ class Api:
             except (aiohttp.ClientError, TimeoutError, ConnectionError):
                 await asyncio.sleep(0.2)
 
-    async def _watch(
-        self, path: str, query: Mapping[str, str], version: str
-    ) -> AsyncIterator[tuple[str, Object]]:
+    async def _watch(self, path: str, query: Mapping[str, str], version: str) -> AsyncIterator[tuple[str, Object]]:
         parameters = {
             **query,
             "watch": "true",

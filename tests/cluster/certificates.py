@@ -7,7 +7,7 @@ wheel, where the openssl program may be missing and reads a configuration file t
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ipaddress
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +24,7 @@ def write(folder: Path, names: Sequence[str], addresses: Sequence[str]) -> None:
     """Write `ca.crt`, `tls.key` and `sa.key` into the folder."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "serin-cluster")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
     alternatives += [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
     key_id = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
@@ -34,8 +34,8 @@ def write(folder: Path, names: Sequence[str], addresses: Sequence[str]) -> None:
         .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=_VALID_DAYS))
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(days=_VALID_DAYS))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         # Python 3.13 verifies strictly: an authority needs key usage and both key identifiers.
         .add_extension(

@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import yaml
 
@@ -68,7 +69,7 @@ class Cluster(Access):
         self._unshare: subprocess.Popen[bytes] | None = None
         self._lock: int | None = None
 
-    def __enter__(self) -> Cluster:
+    def __enter__(self) -> Self:
         self.up()
         return self
 
@@ -150,9 +151,7 @@ class Cluster(Access):
                 audit=self._audit,
                 restart_delay_seconds=self._restart_delay_seconds,
                 gateway_crds=tuple(str(path) for path in crds),
-                forwards=tuple(
-                    Forward(sock.fileno(), port) for sock, port in zip(sockets, inner_ports, strict=True)
-                ),
+                forwards=tuple(Forward(sock.fileno(), port) for sock, port in zip(sockets, inner_ports, strict=True)),
             )
             self._unshare = self._spawn(isolation, chosen, sockets)
         self._await_ready()
@@ -196,9 +195,7 @@ class Cluster(Access):
             selector.register(stdout, selectors.EVENT_READ)
             while True:
                 if not selector.select(max(0.0, deadline - time.monotonic())):
-                    raise StartFailed(
-                        f"not up within {self._start_seconds_max:.0f} s; logs:\n{self._log_tails()}"
-                    )
+                    raise StartFailed(f"not up within {self._start_seconds_max:.0f} s; logs:\n{self._log_tails()}")
                 chunk = os.read(stdout.fileno(), 1 << 16)
                 if not chunk:
                     raise StartFailed(f"the supervisor ended:\n{self.component_log('supervisor')}")

@@ -64,4 +64,3 @@ async def _apply_crd(api: Api, crd: Object) -> None:
         if any(c["type"] == "Established" and c["status"] == "True" for c in conditions):
             return
         await asyncio.sleep(_POLL_SECONDS)
-

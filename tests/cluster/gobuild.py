@@ -119,4 +119,9 @@ def _program_name(tool: GoTool) -> str:
 def _environment(go: Path) -> dict[str, str]:
     """The caller's environment, less what would change which code is built or how."""
     environment = {key: value for key, value in os.environ.items() if key not in {"GOFLAGS", "GOWORK"}}
-    return environment | {"CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": "", "PATH": f"{go.parent}:{os.environ['PATH']}"}
+    return environment | {
+        "CGO_ENABLED": "0",
+        "GOWORK": "off",
+        "GOFLAGS": "",
+        "PATH": f"{go.parent}:{os.environ['PATH']}",
+    }

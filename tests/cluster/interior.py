@@ -53,8 +53,6 @@ def _silence_dns(run_dir: Path) -> None:
 
 def ip(*commands: str) -> None:
     """Several `ip` commands in one process."""
-    done = subprocess.run(
-        ["ip", "-batch", "-"], input="\n".join(commands), capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(["ip", "-batch", "-"], input="\n".join(commands), capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise OSError(f"ip {commands}: {done.stderr.strip()}")

@@ -2,7 +2,7 @@
 
 The Go parts are pinned twice: here, for the name of the cache folder and for judging what is already
 installed, and in `gomod/<module>/go.mod` with its `go.sum`, which is what the build obeys.
-`tests/unit/cluster/test_pins.py` holds the two together.
+`tests/unit/cluster/test_tools.py` holds the two together.
 """
 
 from __future__ import annotations
@@ -41,9 +41,7 @@ class PyPiTool:
 def _kubernetes(name: str) -> GoTool:
     major, minor, _ = KUBERNETES.split(".")
     variable = "k8s.io/component-base/version"
-    stamp = (
-        f"-X {variable}.gitVersion=v{KUBERNETES} -X {variable}.gitMajor={major} -X {variable}.gitMinor={minor}"
-    )
+    stamp = f"-X {variable}.gitVersion=v{KUBERNETES} -X {variable}.gitMajor={major} -X {variable}.gitMinor={minor}"
     return GoTool(name, "kubernetes", f"k8s.io/kubernetes/cmd/{name}", KUBERNETES, stamp)
 
 

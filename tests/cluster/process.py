@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 from types import TracebackType
-from typing import IO
+from typing import IO, Self
 
 from tests.cluster.namespaces import only_child
 
@@ -70,7 +70,7 @@ class Process:
         """SIGKILL: no clean-up of any kind in the command."""
         self.send_signal(signal.SIGKILL)
 
-    def __enter__(self) -> Process:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

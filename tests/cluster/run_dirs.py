@@ -24,7 +24,6 @@ from tests.cluster.settings import CONTROL_SOCKET
 _SOCKET_PATH_LENGTH_MAX = 107  # sockaddr_un
 
 
-
 def base_dir() -> Path:
     """The folder of all clusters of this user."""
     return Path(tempfile.gettempdir()) / f"serin-cluster-{os.getuid()}"

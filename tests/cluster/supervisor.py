@@ -82,9 +82,7 @@ class Supervisor:
         del servers
 
     def _api(self) -> Api:
-        return Api(
-            f"https://127.0.0.1:{API_PORT}", self._settings.tokens["admin"], self._settings.path / "ca.crt"
-        )
+        return Api(f"https://127.0.0.1:{API_PORT}", self._settings.tokens["admin"], self._settings.path / "ca.crt")
 
     async def _start_all(self, api: Api) -> None:
         tasks = [asyncio.create_task(self._start(part)) for part in self._parts.values()]
@@ -110,9 +108,16 @@ class Supervisor:
         for name in component.after:
             await (self._gateway_up if name == "gateway" else self._parts[name].up).wait()
         started = time.monotonic()
-        with (self._settings.path / "logs" / f"{component.name}.log").open("ab") as log:
+        self._spawn(part)
+        await self._until_up(part)
+        part.state = "running"
+        part.up.set()
+        _tell(event="started", component=component.name, seconds=round(time.monotonic() - started, 2))
+
+    def _spawn(self, part: Part) -> None:
+        with self._log(part).open("ab") as log:
             part.process = subprocess.Popen(
-                component.command(self._settings),
+                part.component.command(self._settings),
                 cwd=self._settings.path,
                 env=os.environ | components.environment(),
                 stdin=subprocess.DEVNULL,
@@ -124,10 +129,6 @@ class Supervisor:
         part.gone.clear()
         self._by_pid[part.process.pid] = part
         self._reap()  # it may have ended before it was known
-        await self._until_up(part)
-        part.state = "running"
-        part.up.set()
-        _tell(event="started", component=component.name, seconds=round(time.monotonic() - started, 2))
 
     async def _until_up(self, part: Part) -> None:
         url = part.component.ready_url
@@ -148,9 +149,11 @@ class Supervisor:
                             return
                 await asyncio.sleep(_POLL_SECONDS)
 
+    def _log(self, part: Part) -> Path:
+        return self._settings.path / "logs" / f"{part.component.name}.log"
+
     def _log_tail(self, part: Part) -> str:
-        log = self._settings.path / "logs" / f"{part.component.name}.log"
-        return log.read_bytes()[-_LOG_TAIL_BYTES:].decode(errors="replace")
+        return self._log(part).read_bytes()[-_LOG_TAIL_BYTES:].decode(errors="replace")
 
     async def _stop(self, part: Part) -> None:
         if part.process is None or part.gone.is_set():

@@ -136,7 +136,12 @@ def _version_of(program: Path) -> Version | None:
         return parse_version(program.parent.name.rpartition("-")[2])
     try:
         done = subprocess.run(
-            [program, *arguments], capture_output=True, text=True, timeout=20, check=False, env=os.environ | {"GOTOOLCHAIN": "local"}
+            [program, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+            env=os.environ | {"GOTOOLCHAIN": "local"},
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -44,9 +44,7 @@ class Agent:
             tasks.create_task(self._watch())
 
     async def _watch(self) -> None:
-        async for kind, pod in self._api.list_and_watch(
-            "/api/v1/pods", fieldSelector=f"spec.nodeName={NODE_NAME}"
-        ):
+        async for kind, pod in self._api.list_and_watch("/api/v1/pods", fieldSelector=f"spec.nodeName={NODE_NAME}"):
             match kind:
                 case "RESTART":
                     self._listed = set()

@@ -16,7 +16,7 @@ class BackOff:
 
     >>> backoff = BackOff(first_seconds=1)
     >>> [backoff.after(ran_seconds=0.1) for _ in range(4)]
-    [0.0, 1, 2, 4]
+    [0.0, 1.0, 2.0, 4.0]
     """
 
     first_seconds: float
@@ -30,4 +30,4 @@ class BackOff:
         if self._ends == 1:
             return 0.0
         # The exponent is bounded, as a pod may crash for days.
-        return min(self.first_seconds * 2 ** min(self._ends - 2, 16), _SECONDS_MAX)
+        return min(self.first_seconds * 2.0 ** min(self._ends - 2, 16), _SECONDS_MAX)

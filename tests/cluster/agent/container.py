@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime
+import datetime as dt
 import json
 import os
 import signal
@@ -16,7 +16,6 @@ from typing import Any
 import aiohttp
 
 from tests.cluster.agent import environment, memory, probes, quantity, volumes
-from tests.cluster.agent.environment import ConfigError
 from tests.cluster.agent.network import PodNetwork
 from tests.cluster.agent.objects import Reader
 from tests.cluster.agent.status import ContainerStatus, Running, Terminated, Waiting
@@ -99,7 +98,7 @@ class Container:
         """Go on from what the API server says of it; the agent was restarted and took its processes along."""
         self.status.restarts = earlier.get("restartCount", 0)
         if "running" in (earlier.get("state") or {}):
-            since = datetime.datetime.fromisoformat(earlier["state"]["running"]["startedAt"])
+            since = dt.datetime.fromisoformat(earlier["state"]["running"]["startedAt"])
             self.status.state = Terminated(137, "Error", "the node was restarted", since, _now())
             self.restarts()
 
@@ -173,7 +172,7 @@ class Container:
                 start_new_session=True,
             )
 
-    def _terminated(self, code: int, began: datetime.datetime) -> Terminated:
+    def _terminated(self, code: int, began: dt.datetime) -> Terminated:
         exit_code = 128 - code if code < 0 else code
         if self._killed_for_memory:
             reason, exit_code = "OOMKilled", 128 + signal.SIGKILL
@@ -214,9 +213,7 @@ class Container:
             )
         await asyncio.gather(*kinds)
 
-    async def _watch(
-        self, probe: Mapping[str, Any], begins: bool | None, changed: Callable[[bool, str], None]
-    ) -> None:
+    async def _watch(self, probe: Mapping[str, Any], begins: bool | None, changed: Callable[[bool, str], None]) -> None:
         check = probes.check_of(probe, self.spec, self._ip, self._execute)
         await probes.watch(probes.Tracker(probes.Timing.of(probe), begins), check, changed)
 
@@ -276,5 +273,5 @@ class Container:
             self._changed()
 
 
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)

@@ -7,7 +7,7 @@ the termination message of its annotation `cluster.serin.dev/termination-message
 from __future__ import annotations
 
 import asyncio
-import datetime
+import datetime as dt
 
 import aiohttp
 
@@ -70,12 +70,12 @@ class FakePods:
             return
         ip = self._ips.get(metadata["uid"])
         if ip and not (pod.get("status") or {}).get("podIP"):
-            now = datetime.datetime.now(datetime.UTC)
+            now = dt.datetime.now(dt.UTC)
             patch = {"metadata": {"uid": metadata["uid"]}, "status": fake_status(pod, ip, now)}
             await self._api.patch(f"{path}/status", patch, STRATEGIC)
 
 
-def fake_status(pod: Object, ip: str, now: datetime.datetime) -> Object:
+def fake_status(pod: Object, ip: str, now: dt.datetime) -> Object:
     """What a real pod's status would have become."""
     ends = pod["spec"].get("restartPolicy") != "Always"
     message = (pod["metadata"].get("annotations") or {}).get(MESSAGE_ANNOTATION, "")

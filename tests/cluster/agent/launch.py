@@ -13,13 +13,14 @@ import json
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tests.cluster.agent import mounts
 else:
     # The package's own __init__ would load half of the cluster.
-    sys.path.insert(0, os.path.dirname(__file__))
+    sys.path.insert(0, str(Path(__file__).parent))
     import mounts
 
 COULD_NOT_START = 128
@@ -28,16 +29,14 @@ COULD_NOT_START = 128
 
 def main() -> None:
     """Follow the instructions, or say in log and termination message why not."""
-    with open(sys.argv[1], encoding="utf-8") as file:
-        instructions = json.load(file)
+    instructions = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     try:
         _prepare(instructions)
         os.execvpe(instructions["command"][0], instructions["command"], instructions["env"])
     except OSError as error:
         message = f"could not start {instructions['command'][0]!r}: {error}"
         print(message, file=sys.stderr)
-        with open(instructions["message_file"], "w", encoding="utf-8") as file:
-            file.write(message)
+        Path(instructions["message_file"]).write_text(message, encoding="utf-8")
         os._exit(COULD_NOT_START)
 
 
@@ -51,7 +50,7 @@ def _prepare(instructions: dict[str, Any]) -> None:
     # Shorter paths first: /data before /data/cache, which may lie in it.
     for volume in sorted(instructions["mounts"], key=lambda volume: len(volume["target"])):
         target = os.path.realpath(volume["target"])
-        mounts.make_room(target, directory=os.path.isdir(volume["source"]), ours=done)
+        mounts.make_room(target, directory=Path(volume["source"]).is_dir(), ours=done)
         mounts.bind(volume["source"], target, read_only=volume["read_only"])
         done.append(target)
     os.environ["PATH"] = instructions["env"].get("PATH", os.defpath)

@@ -34,7 +34,7 @@ def _check(result: int, what: str) -> None:
 
 
 def mount(source: str, target: str, kind: str | None, flags: int) -> None:
-    """mount(2)."""
+    """Attach a file system."""
     done = _libc.mount(os.fsencode(source), os.fsencode(target), kind and kind.encode(), ctypes.c_ulong(flags), None)
     _check(done, f"mount {source} on {target}")
 
@@ -53,19 +53,19 @@ def make_private() -> None:
 
 
 def unshare(flags: int) -> None:
-    """unshare(2)."""
+    """Leave namespaces for new ones."""
     _check(_libc.unshare(ctypes.c_int(flags)), "unshare")
 
 
 def enter(namespace: str, kind: int) -> None:
-    """setns(2) by the namespace's file."""
+    """Enter the namespace that a file stands for, by setns(2)."""
     descriptor = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
     _check(_libc.setns(descriptor, ctypes.c_int(kind)), f"enter {namespace}")
     os.close(descriptor)
 
 
 def set_hostname(name: str) -> None:
-    """sethostname(2); Python has no function for it."""
+    """Change the host name of this UTS namespace; Python before 3.14 has no function for it."""
     raw = name.encode()[:64]
     _check(_libc.sethostname(raw, ctypes.c_size_t(len(raw))), "sethostname")
 
@@ -86,7 +86,7 @@ def replace_root(scratch: str) -> None:
     old.mkdir()
     _check(_libc.pivot_root(os.fsencode(scratch), os.fsencode(old)), "pivot_root")
     os.chdir("/")
-    _fill("/.host", "/", skip={".host"})
+    _fill("/.host", "/", skip=frozenset({".host"}))
     Path("/").chmod(0o755)
     _check(_libc.umount2(b"/.host", MNT_DETACH), "unmount the old root")
     Path("/.host").rmdir()
@@ -96,7 +96,7 @@ def mirror(directory: str) -> None:
     """Cover a directory by a tmpfs that shows the same entries."""
     below = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        mode = os.stat(directory).st_mode & 0o7777
+        mode = Path(directory).stat().st_mode & 0o7777
         mount(MIRROR, directory, "tmpfs", 0)
         Path(directory).chmod(mode)
         _fill(f"/proc/self/fd/{below}", directory)
@@ -104,13 +104,13 @@ def mirror(directory: str) -> None:
         os.close(below)
 
 
-def _fill(source: str, target: str, skip: set[str] = frozenset()) -> None:  # type: ignore[assignment]
+def _fill(source: str, target: str, skip: frozenset[str] = frozenset()) -> None:
     for entry in os.scandir(source):
         place = Path(target, entry.name)
         if entry.name in skip:
             continue
         if entry.is_symlink():
-            place.symlink_to(os.readlink(entry.path))
+            place.symlink_to(Path(entry.path).readlink())
             continue
         if entry.is_dir(follow_symlinks=False):
             place.mkdir()
@@ -142,7 +142,7 @@ def make_room(path: str, *, directory: bool, ours: list[str]) -> None:
 
 
 def _is_mirror(path: Path) -> bool:
-    device = os.stat(path).st_dev
+    device = path.stat().st_dev
     wanted = f"{os.major(device)}:{os.minor(device)}"
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         fields = line.split()

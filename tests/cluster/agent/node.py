@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import platform
 
 from tests.cluster.agent.status import instant
@@ -29,7 +29,7 @@ async def register(api: Api, gpus: int) -> None:
         if error.status != 409:  # it is there after a restart of the agent
             raise
     resources = _RESOURCES | ({"nvidia.com/gpu": str(gpus)} if gpus else {})
-    now = instant(datetime.datetime.now(datetime.UTC))
+    now = instant(dt.datetime.now(dt.UTC))
     status: Object = {
         "capacity": resources,
         "allocatable": resources,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
+import datetime as dt
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -129,9 +129,7 @@ class Pod:
     async def _volumes(self, pod_network: PodNetwork) -> Mapping[str, Path]:
         while True:
             try:
-                return await volumes.prepare(
-                    self._pod, pod_network.ip, self._folder / "volumes", self._node.reader
-                )
+                return await volumes.prepare(self._pod, pod_network.ip, self._folder / "volumes", self._node.reader)
             except ConfigError as error:
                 for container in self._all:
                     container.waits("ContainerCreating", f"volumes: {error}")
@@ -160,7 +158,8 @@ class Pod:
             if delay:
                 name = self._pod["metadata"]["name"]
                 container.waits(
-                    "CrashLoopBackOff", f"back-off {delay:g}s restarting failed container={container.status.name} pod={name}"
+                    "CrashLoopBackOff",
+                    f"back-off {delay:g}s restarting failed container={container.status.name} pod={name}",
                 )
                 await asyncio.sleep(delay)
             container.restarts()
@@ -187,7 +186,7 @@ class Pod:
         while True:
             await self._changed.wait()
             self._changed.clear()
-            while not await self._report():
+            while not await self._report():  # noqa: ASYNC110 - polls a server, not a flag
                 await asyncio.sleep(_RETRY_SECONDS)
 
     async def _report(self) -> bool:
@@ -250,5 +249,5 @@ class Pod:
         return container
 
 
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)

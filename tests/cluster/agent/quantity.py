@@ -15,7 +15,7 @@ _FACTORS = {
 }
 
 
-def parse(text: str | int | float) -> Decimal:
+def parse(text: str | float) -> Decimal:
     """The number a quantity stands for.
 
     >>> parse("512Mi")
@@ -23,7 +23,7 @@ def parse(text: str | int | float) -> Decimal:
     >>> parse("250m")
     Decimal('0.250')
     """
-    found = re.fullmatch(r"([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)([numkMGTPE]?i?)", str(text))
+    found = re.fullmatch(r"([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)([numkKMGTPE]?i?)", str(text))
     if not found or found.group(2) not in _FACTORS:
         raise ValueError(f"{text!r} is not a Kubernetes quantity")
     return Decimal(found.group(1)) * _FACTORS[found.group(2)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,9 +13,9 @@ from tests.cluster.settings import NODE_ADDRESS
 Object = dict[str, Any]
 
 
-def instant(moment: datetime.datetime) -> str:
+def instant(moment: dt.datetime) -> str:
     """A time as Kubernetes writes it."""
-    return moment.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Waiting:
 class Running:
     """Started."""
 
-    since: datetime.datetime
+    since: dt.datetime
 
     def render(self) -> Object:
         """As in ContainerState."""
@@ -48,8 +48,8 @@ class Terminated:
     exit_code: int
     reason: str
     message: str
-    started: datetime.datetime
-    finished: datetime.datetime
+    started: dt.datetime
+    finished: dt.datetime
 
     def render(self) -> Object:
         """As in ContainerState."""
@@ -95,9 +95,7 @@ class ContainerStatus:
         }
 
 
-def phase(
-    restart_policy: str, initialized: bool, containers: Sequence[ContainerStatus], *, init_failed: bool
-) -> str:
+def phase(restart_policy: str, initialized: bool, containers: Sequence[ContainerStatus], *, init_failed: bool) -> str:
     """The pod's phase, by the kubelet's rules."""
     if init_failed:
         return "Failed"
@@ -117,7 +115,7 @@ class Conditions:
     def __init__(self, existing: Sequence[Mapping[str, Any]]) -> None:
         self._known = {c["type"]: dict(c) for c in existing}
 
-    def render(self, statuses: Mapping[str, tuple[bool, str]], now: datetime.datetime) -> list[Object]:
+    def render(self, statuses: Mapping[str, tuple[bool, str]], now: dt.datetime) -> list[Object]:
         """Conditions from type to (status, reason if it is False)."""
         for kind, (holds, reason) in statuses.items():
             status = "True" if holds else "False"
@@ -135,12 +133,12 @@ def render(
     *,
     phase: str,
     pod_ip: str | None,
-    started: datetime.datetime,
+    started: dt.datetime,
     conditions: Conditions,
     initialized: bool,
     init_containers: Sequence[ContainerStatus],
     containers: Sequence[ContainerStatus],
-    now: datetime.datetime,
+    now: dt.datetime,
 ) -> Object:
     """The status to patch into the pod."""
     done = phase in ("Succeeded", "Failed")

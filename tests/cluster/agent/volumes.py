@@ -29,27 +29,40 @@ async def prepare(pod: Object, pod_ip: str, folder: Path, reader: Reader) -> dic
 
 async def _prepare_one(volume: Mapping[str, Any], pod: Object, pod_ip: str, folder: Path, reader: Reader) -> Path:
     if "hostPath" in volume:
-        path = Path(volume["hostPath"]["path"])
-        if "OrCreate" in (volume["hostPath"].get("type") or ""):
-            path.mkdir(parents=True, exist_ok=True)
-        return path
+        return _host_path(volume["hostPath"])
     if "emptyDir" in volume:
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o777)
-        return folder
+        return _folder(folder, {}, mode=0o777)
     if "projected" in volume:
-        sources = volume["projected"].get("sources") or []
+        source = volume["projected"]
+        parts = source.get("sources") or []
     else:
-        supported = {"configMap": "configMap", "secret": "secret", "downwardAPI": "downwardAPI"}
-        kind = next((key for key in supported if key in volume), None)
+        kind = next((key for key in ("configMap", "secret", "downwardAPI") if key in volume), None)
         if kind is None:
             raise ConfigError(f"volume {volume['name']!r} is of a kind the local cluster does not have")
-        sources = [{kind: volume[kind]}]
-    mode = next((value.get("defaultMode") for value in volume.values() if isinstance(value, dict)), None) or 0o644
-    for source in sources:
-        for name, content in (await _files(source, pod, pod_ip, reader)).items():
-            _write(folder, name, content, mode)
+        source = volume[kind]
+        parts = [{kind: source}]
+    files: Files = {}
+    for part in parts:
+        files |= await _files(part, pod, pod_ip, reader)
+    return _folder(folder, files, mode=0o755, file_mode=source.get("defaultMode") or 0o644)
+
+
+def _host_path(source: Mapping[str, Any]) -> Path:
+    path = Path(source["path"])
+    if source.get("type") == "DirectoryOrCreate":
+        path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _folder(folder: Path, files: Files, *, mode: int, file_mode: int = 0o644) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(mode)
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        path.write_bytes(content)
+        path.chmod(file_mode)
     return folder
 
 
@@ -83,15 +96,9 @@ def _downward(item: Mapping[str, Any], pod: Object, pod_ip: str) -> bytes:
     return environment.resource(item["resourceFieldRef"], {}, pod).encode()
 
 
-def _write(folder: Path, name: str, content: bytes, mode: int) -> None:
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    path.write_bytes(content)
-    path.chmod(mode)
-
-
-def mounts_of(container: Mapping[str, Any], volumes: Mapping[str, Path], known: Mapping[str, str]) -> list[dict[str, Any]]:
+def mounts_of(
+    container: Mapping[str, Any], volumes: Mapping[str, Path], known: Mapping[str, str]
+) -> list[dict[str, Any]]:
     """The container's mounts, as `launch.py` wants them."""
     result = []
     for wanted in container.get("volumeMounts") or []:

@@ -16,8 +16,12 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-answered = 0
-healthy = True
+
+class State:
+    """What changes."""
+
+    answered = 0
+    healthy = True
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -25,22 +29,21 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """All there is."""
-        global answered, healthy
         path, _, argument = self.path.partition("?")
         status, body = 200, NAME
         match path:
             case "/healthz":
-                status = 200 if healthy else 503
+                status = 200 if State.healthy else 503
             case "/sicken":
-                healthy = False
+                State.healthy = False
             case "/metrics":
-                body = f"# TYPE served_total counter\nserved_total {answered}\n"
+                body = f"# TYPE served_total counter\nserved_total {State.answered}\n"
             case "/env":
                 body = json.dumps({**os.environ, "hostname": socket.gethostname()})
             case "/read":
                 body = Path(argument).read_text()
             case _:
-                answered += 1
+                State.answered += 1
         raw = body.encode()
         self.send_response(status)
         self.send_header("Content-Type", "text/plain; version=0.0.4")  # Prometheus 3 scrapes nothing untyped
@@ -48,7 +51,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(raw)
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object) -> None:
         """Say nothing for each request."""
 
 

@@ -45,7 +45,7 @@ def processes_of(namespace: str) -> list[str]:
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if os.readlink(process / "ns/pid") == namespace:
+            if str((process / "ns/pid").readlink()) == namespace:
                 found.append(process.name)
         except OSError:
             continue
@@ -63,7 +63,7 @@ def test_kill_9_of_the_launcher_leaves_nothing() -> None:
     launcher = launch("up", "--name", "killed", "--api-only")
     until_up(launcher)
     cluster = Access("killed")
-    inside = os.readlink(f"/proc/{cluster.state.supervisor_pid}/ns/pid")
+    inside = str(Path(f"/proc/{cluster.state.supervisor_pid}/ns/pid").readlink())
     guest = cluster.popen(["sleep", "1000"])
     assert len(processes_of(inside)) >= 4
     launcher.kill()

@@ -168,7 +168,7 @@ def test_sidecar_runs_beside_the_containers(namespace: Namespace) -> None:
 
 def test_job_reports_by_termination_message(namespace: Namespace) -> None:
     """A Job completes, and its pod's termination message says what it wrote."""
-    spec = {"containers": [script("echo '{\"verdict\": \"pass\"}' > /dev/termination-log")], "restartPolicy": "Never"}
+    spec = {"containers": [script('echo \'{"verdict": "pass"}\' > /dev/termination-log')], "restartPolicy": "Never"}
     namespace.apply(
         {
             "apiVersion": "batch/v1",
@@ -247,7 +247,9 @@ def test_liveness_failure_restarts(namespace: Namespace) -> None:
 
 def test_startup_probe_holds_the_others_back(namespace: Namespace) -> None:
     """Until the start-up probe passes, liveness is not asked and the container is not ready."""
-    slow = script("sleep 2; touch /tmp-of-start/up; sleep 60", volumeMounts=[{"name": "v", "mountPath": "/tmp-of-start"}])
+    slow = script(
+        "sleep 2; touch /tmp-of-start/up; sleep 60", volumeMounts=[{"name": "v", "mountPath": "/tmp-of-start"}]
+    )
     look = {"exec": {"command": ["test", "-e", "/tmp-of-start/up"]}, "periodSeconds": 1}
     slow["startupProbe"] = {**look, "failureThreshold": 10}
     slow["livenessProbe"] = {**look, "failureThreshold": 1}
