@@ -21,6 +21,8 @@ one: an operator with a newer scheme starts no rollout."""
 RECORD_MAX = 100
 
 RevisionVerdict = Literal["Pending", "Stable", "Retired", "Rejected", "Superseded", "Aborted", "Failed"]
+"""The verdicts that this version writes. The status takes any word: a newer operator may write more, and neither
+an older CRD nor an older operator must choke on them."""
 
 
 class RevisionServing(ApiModel):
@@ -86,7 +88,7 @@ class ModelRevisionStatus(ApiModel):
 
     observed_generation: int = -1
     """The metadata.generation that this status is about; -1 until Serin has seen the object."""
-    verdict: RevisionVerdict = "Pending"
+    verdict: str = "Pending"
     """Pending, Stable, Retired (was stable), Rejected (failed its trial), Superseded, Aborted, or Failed (the
     first revision, never ready)."""
     was_stable: bool = False
