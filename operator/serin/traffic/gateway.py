@@ -28,7 +28,7 @@ from serin.traffic.weights import Weights, shares
 Json = dict[str, Any]
 
 
-class TooCoarse(ValueError):  # noqa: N818
+class TooCoarse(ValueError):
     """The route's integers cannot carry a share to within half a point; see `Routed.too_coarse_for`."""
 
 
@@ -46,9 +46,7 @@ class Claim:
         """Return what a deployment claims."""
         meta = md.metadata
         slots = Slots.of(meta)
-        return cls(
-            meta.name, slots.namespace, meta.creation_timestamp or datetime.max.replace(tzinfo=UTC), slots
-        )
+        return cls(meta.name, slots.namespace, meta.creation_timestamp or datetime.max.replace(tzinfo=UTC), slots)
 
     def before(self, other: Claim) -> bool:
         """Say whether this claim is the older one; the name decides between two of the same second."""
@@ -264,9 +262,7 @@ def contested(route: Mapping[str, Any], mine: Claim, rivals: Iterable[Claim]) ->
     return None
 
 
-def canonical_without_our_weights(
-    route: Mapping[str, Any], md: ModelDeployment, *, slots: Slots | None = None
-) -> str:
+def canonical_without_our_weights(route: Mapping[str, Any], md: ModelDeployment, *, slots: Slots | None = None) -> str:
     """Return a route as canonical JSON without what may change.
 
     That is our two weights, and what the API server and the gateway keep for themselves. Two texts that are

@@ -77,8 +77,7 @@ class Routed:
     def carries(self, weights: Weights) -> bool:
         """Say whether every rule carries these shares, to within half a point."""
         return bool(self.per_rule) and all(
-            rule.target(weights) == rule.units and rule.too_coarse_for(weights) is None
-            for rule in self.per_rule
+            rule.target(weights) == rule.units and rule.too_coarse_for(weights) is None for rule in self.per_rule
         )
 
     def too_coarse_for(self, weights: Weights) -> Conflict | None:

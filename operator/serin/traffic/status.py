@@ -43,9 +43,7 @@ def accepted(route: Mapping[str, Any]) -> Acceptance:
     if refused:
         return Acceptance(False, "; ".join(refused))
     if waiting:
-        return Acceptance(
-            None, f"{', '.join(waiting)} has not answered for this route's present generation yet"
-        )
+        return Acceptance(None, f"{', '.join(waiting)} has not answered for this route's present generation yet")
     return Acceptance(True, f"accepted by {', '.join(taken)}")
 
 

@@ -44,17 +44,13 @@ NOT_DROPPED: Final = frozenset({"weight", "replicas"})
 """Fields whose zero means something else than their absence."""
 
 SUFFIXES: Final[Mapping[str, Decimal]] = {
-    **{
-        suffix: Decimal(1024) ** power for power, suffix in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), 1)
-    },
+    **{suffix: Decimal(1024) ** power for power, suffix in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), 1)},
     **{suffix: Decimal(1000) ** power for power, suffix in enumerate(("k", "M", "G", "T", "P", "E"), 1)},
     **{suffix: Decimal(1000) ** -power for power, suffix in enumerate(("m", "u", "n"), 1)},
 }
 
 
-def differs(
-    desired: Mapping[str, Any], live: Mapping[str, Any] | None, *, manager: str = FIELD_MANAGER
-) -> bool:
+def differs(desired: Mapping[str, Any], live: Mapping[str, Any] | None, *, manager: str = FIELD_MANAGER) -> bool:
     """Say whether applying `desired` would change anything; `live` None means that it is to be created.
 
     >>> live = {"spec": {"replicas": 2, "paused": False, "template": {"spec": {"dnsPolicy": "ClusterFirst"}}}}
@@ -137,9 +133,7 @@ def _would_remove(desired: Mapping[str, Any], live: Mapping[str, Any], manager: 
     return any(
         not _sets(desired, entry.get("fieldsV1") or {})
         for entry in entries
-        if entry.get("manager") == manager
-        and entry.get("operation") == "Apply"
-        and not entry.get("subresource")
+        if entry.get("manager") == manager and entry.get("operation") == "Apply" and not entry.get("subresource")
     )
 
 

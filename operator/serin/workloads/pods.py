@@ -128,14 +128,12 @@ def arm_health(
         desired=desired,
         ready=len(ready),
         updated=int(status.get("updatedReplicas") or 0),
-        pending_message=_first(_unschedulable(pod) for pod in present)
-        or (blocked if _is_quota(blocked) else None),
+        pending_message=_first(_unschedulable(pod) for pod in present) or (blocked if _is_quota(blocked) else None),
         crash=_crash(present, restarts_max, out_of_memory=out_of_memory),
         # A pod that was evicted stays in the list as Failed for a long time; it matters only while its
         # replacement is missing.
         evicted=bool(taken_away) and len(ready) < desired,
-        cannot_start=_first(_cannot_start(pod) for pod in present)
-        or (None if _is_quota(blocked) else blocked),
+        cannot_start=_first(_cannot_start(pod) for pod in present) or (None if _is_quota(blocked) else blocked),
         restarts=sum(_restarts(state) for pod in present for state in _containers(pod)),
         ready_since=min(ready, default=None),
         first_start=min(starts, default=None),
@@ -215,9 +213,7 @@ def _cannot_start(pod: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _crash(
-    pods: Iterable[Mapping[str, Any]], restarts_max: int | None, *, out_of_memory: bool
-) -> Crash | None:
+def _crash(pods: Iterable[Mapping[str, Any]], restarts_max: int | None, *, out_of_memory: bool) -> Crash | None:
     """Return the worst of what the containers did, by the limits of the hard gate."""
     crashed = [(pod, state) for pod in pods for state in _containers(pod) if _crashes(pod, state)]
     if not crashed:

@@ -32,9 +32,7 @@ def slot_service(
         target_port: Where the revision in the slot listens, when that is not the port of the present spec.
         ports: Further ports that a route or a client may still use, those of the other revision above all.
     """
-    return _service(
-        md, names.slot_service(md.metadata.name, slot), slot, {LABEL_SLOT: slot}, target_port, ports
-    )
+    return _service(md, names.slot_service(md.metadata.name, slot), slot, {LABEL_SLOT: slot}, target_port, ports)
 
 
 def stable_service(
@@ -44,7 +42,7 @@ def stable_service(
     return _service(md, names.stable_service(md.metadata.name), slot, {}, target_port, ports)
 
 
-def _service(  # noqa: PLR0917
+def _service(
     md: ModelDeployment,
     name: str,
     slot: Slot,

@@ -10,7 +10,7 @@ from serin.api.model_deployment import ModelDeployment
 Json = dict[str, Any]
 
 
-class PatchRefused(Exception):  # noqa: N818
+class PatchRefused(Exception):
     """A `test` operation did not hold: the API server answers 422 and changes nothing."""
 
 
@@ -45,9 +45,7 @@ def deployment(
     )
 
 
-def guest(
-    name: str = "iris", *, created: str = "2026-11-21T09:00:00Z", allow_sticky: bool = False
-) -> ModelDeployment:
+def guest(name: str = "iris", *, created: str = "2026-11-21T09:00:00Z", allow_sticky: bool = False) -> ModelDeployment:
     """Return a deployment that uses the route `shop`, which others keep."""
     return deployment(
         name, created=created, traffic={"httpRoute": {"ref": {"name": "shop"}, "allowSticky": allow_sticky}}

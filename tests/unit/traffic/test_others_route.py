@@ -200,8 +200,7 @@ def test_a_contested_route_names_the_rival() -> None:
     conflict = refused(route(SHARED), rivals=[Claim.of(guest("wine", created=OLD))])
     assert conflict.reason is Reason.ROUTE_CONFLICT
     assert conflict.message == (
-        "rule 0 also lists the slots of ModelDeployment ml/wine, which is older; give each model a rule of "
-        "its own"
+        "rule 0 also lists the slots of ModelDeployment ml/wine, which is older; give each model a rule of its own"
     )
 
 

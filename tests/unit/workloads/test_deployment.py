@@ -54,9 +54,7 @@ def test_the_users_template_is_kept() -> None:
     template = {
         "metadata": {"labels": {"team": "ml"}, "annotations": {"prometheus.io/scrape": "true"}},
         "spec": {
-            "containers": [
-                {"name": "model", "image": "iris:2", "resources": {"limits": {"nvidia.com/gpu": 1}}}
-            ],
+            "containers": [{"name": "model", "image": "iris:2", "resources": {"limits": {"nvidia.com/gpu": 1}}}],
             "nodeSelector": {"gpu": "yes"},
         },
     }
@@ -131,9 +129,7 @@ def test_readiness_is_what_the_protocol_says(protocol: str, path: str | None) ->
 def test_a_readiness_probe_of_the_users_stays() -> None:
     """Whoever writes a probe knows better."""
     probe = {"exec": {"command": ["true"]}}
-    (container,) = containers(
-        {"spec": {"containers": [{"name": "model", "image": "iris", "readinessProbe": probe}]}}
-    )
+    (container,) = containers({"spec": {"containers": [{"name": "model", "image": "iris", "readinessProbe": probe}]}})
     assert container["readinessProbe"] == probe
 
 
@@ -153,9 +149,7 @@ def test_the_container_that_serves_is_the_one_probed(
         {"name": name, "image": name, **({"ports": [{"containerPort": port}]} if port else {})}
         for name, port in (("one", first_port), ("two", second_port))
     ]
-    assert [
-        "readinessProbe" in container for container in containers({"spec": {"containers": pair}})
-    ] == probed
+    assert ["readinessProbe" in container for container in containers({"spec": {"containers": pair}})] == probed
 
 
 def test_nulls_are_dropped() -> None:

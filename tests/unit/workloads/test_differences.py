@@ -113,9 +113,7 @@ def test_other_ways_of_writing_are_no_difference(desired: Json, live: Json) -> N
             pod(resources={"limits": {"memory": "1Gi"}}),
             id="G, Gi",
         ),
-        pytest.param(
-            pod(env=[{"name": "A", "value": "1.0"}]), pod(env=[{"name": "A", "value": "1"}]), id="texts"
-        ),
+        pytest.param(pod(env=[{"name": "A", "value": "1.0"}]), pod(env=[{"name": "A", "value": "1"}]), id="texts"),
         pytest.param(pod(args=["a", "b"]), pod(args=["a", "b", "c"]), id="an atomic list is longer"),
         pytest.param(pod(args=["a", "b"]), pod(args=["b", "a"]), id="an atomic list in another order"),
         pytest.param(

@@ -28,9 +28,7 @@ def test_no_deployment_wants_nothing() -> None:
 
 def test_ready_pods_are_counted_by_their_own_word() -> None:
     """The Deployment's status may be a moment behind; the pods are asked themselves."""
-    state = arm_health(
-        live_deployment(3, readyReplicas=3, updatedReplicas=2), [pod("p1"), pod("p2", ready=None)]
-    )
+    state = arm_health(live_deployment(3, readyReplicas=3, updatedReplicas=2), [pod("p1"), pod("p2", ready=None)])
     assert (state.desired, state.ready, state.updated, state.full) == (3, 1, 2, False)
 
 
@@ -69,9 +67,7 @@ def test_an_unschedulable_pod_says_why() -> None:
     """The scheduler's own sentence is passed on."""
     message = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."
     unplaced = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
-    state = health(
-        pod("p1"), pod("p2", ready=None, states=[], conditions=[unplaced], phase="Pending"), replicas=2
-    )
+    state = health(pod("p1"), pod("p2", ready=None, states=[], conditions=[unplaced], phase="Pending"), replicas=2)
     assert state.pending_message == message
     assert (state.crash, state.evicted, state.cannot_start) == (None, False, None)
 
@@ -80,9 +76,7 @@ def test_an_unschedulable_pod_says_why() -> None:
     ("message", "pending"),
     [
         pytest.param('pods "iris" is forbidden: exceeded quota: gpus', True, id="a quota is want of room"),
-        pytest.param(
-            'pods "iris" is forbidden: violates PodSecurity', False, id="a policy is a fault of the template"
-        ),
+        pytest.param('pods "iris" is forbidden: violates PodSecurity', False, id="a policy is a fault of the template"),
     ],
 )
 def test_pods_that_cannot_even_be_made(message: str, pending: bool) -> None:
@@ -150,9 +144,7 @@ def test_restarts_beyond_the_limit_are_a_crash_even_while_it_runs(
 
 
 @pytest.mark.parametrize(("restarts", "limit", "crashed"), [(0, 0, True), (1, 2, False), (2, 2, True)])
-def test_a_container_in_back_off_is_one_crash_ahead_of_its_count(
-    restarts: int, limit: int, crashed: bool
-) -> None:
+def test_a_container_in_back_off_is_one_crash_ahead_of_its_count(restarts: int, limit: int, crashed: bool) -> None:
     """It has ended once more than it was started again, so there is no need to wait for the restart."""
     looping = container(waiting="CrashLoopBackOff", restarts=restarts, ended={"exitCode": 1})
     assert (health(pod(ready=None, states=[looping]), restarts_max=limit).crash is not None) == crashed
@@ -171,9 +163,7 @@ def test_a_container_in_back_off_is_one_crash_ahead_of_its_count(
 )
 def test_a_crash_says_how_the_container_ended(ended: Json, words: str) -> None:
     """Exit code and last words save a user the way to the logs."""
-    crash = health(
-        pod(ready=None, states=[container(waiting="CrashLoopBackOff", restarts=3, ended=ended)])
-    ).crash
+    crash = health(pod(ready=None, states=[container(waiting="CrashLoopBackOff", restarts=3, ended=ended)])).crash
     assert crash is not None
     assert (crash.kind, crash.restarts) == ("CrashLoop", 3)
     assert words in crash.message
@@ -254,9 +244,7 @@ DISRUPTED = {"type": "DisruptionTarget", "status": "True", "reason": "DeletionBy
 )
 def test_a_pod_that_was_taken_away_is_evicted_and_not_crashed(gone: Json) -> None:
     """What a node does to a pod says nothing about the model."""
-    state = health(
-        gone, pod("p2", ready=None, states=[container(waiting="ContainerCreating")]), restarts_max=0
-    )
+    state = health(gone, pod("p2", ready=None, states=[container(waiting="ContainerCreating")]), restarts_max=0)
     assert (state.evicted, state.crash) == (True, None)
 
 
