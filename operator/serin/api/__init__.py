@@ -12,7 +12,8 @@ or any import of another package of Serin.
     gates, stages       the two lists of a policy
     rollout_policy      RolloutPolicy and the built-in policy
     resolve             policy plus a deployment's own words = what a rollout goes by
-    model_deployment    ModelDeployment, and in `status` what Serin reports of it
+    model, traffic      two parts of a ModelDeployment
+    model_deployment    ModelDeployment; what Serin reports of it is in `status`
     model_revision      ModelRevision and the content hash
     parse               raw objects in, models or InvalidSpec out
     schema, crd         models in, CRDs out (`python -m serin.api.crd`)

@@ -1,131 +1,43 @@
 """ModelDeployment: the one resource that a user has to write."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from serin.api.gates import Gates
-from serin.api.lists import LIST_ATOMIC, LIST_SET, unique_values
+from serin.api.model import Card, Lineage, Model
 from serin.api.names import API_VERSION, DEPLOYMENT_NAME_MAX
 from serin.api.pod_template import PodTemplate
 from serin.api.quantities import SecondsOrZero
 from serin.api.resource import ApiModel, ObjectMeta
 from serin.api.rollout_policy import MetricsOverride, OnStableDown, RiskOverride, TimeoutsOverride
-from serin.api.rules import Rule, one_of
+from serin.api.rules import Rule
 from serin.api.stages import STAGE_RULES, Stages
 from serin.api.status import Status
-from serin.api.text import DNS_LABEL, DNS_SUBDOMAIN, HOSTNAME, Shape
+from serin.api.text import DNS_LABEL, DNS_SUBDOMAIN, Shape
+from serin.api.traffic import GrpcRoute, HttpRoute, ParentRef, Port, Route, RouteRef, Traffic
+
+__all__ = [
+    "Card",
+    "Existing",
+    "GrpcRoute",
+    "HttpRoute",
+    "Lineage",
+    "Model",
+    "ModelDeployment",
+    "ModelDeploymentSpec",
+    "ParentRef",
+    "PolicyRef",
+    "Port",
+    "Protocol",
+    "Rollout",
+    "Route",
+    "RouteRef",
+    "Serving",
+    "Traffic",
+]
 
 Protocol = Literal["open-inference", "kserve-v1", "mlflow", "http", "grpc"]
-
-_Words = Annotated[str, Field(max_length=4096)]
-_Reference = Annotated[str, Field(max_length=2048)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-
-
-class Lineage(ApiModel):
-    """Where the model came from, for the record."""
-
-    data: _Reference | None = None
-    """The training data: a URI or the name and version of a data set."""
-    code: _Reference | None = None
-    """The training code: a repository and commit."""
-    parameters: Annotated[
-        dict[str, Annotated[str, Field(max_length=1024)]],
-        Field(max_length=100),
-    ] = Field(default_factory=dict)
-    """Training parameters worth knowing, as text."""
-    run: _Reference | None = None
-    """The training run in an experiment tracker: a URI or an id."""
-
-
-class Card(ApiModel):
-    """What people should know about the model. Changing it starts no rollout."""
-
-    intended_use: _Words | None = None
-    """What the model is for."""
-    limitations: _Words | None = None
-    """What it must not be used for, and where it is known to be weak."""
-    owners: Annotated[
-        list[Annotated[str, Field(min_length=1, max_length=253)]],
-        Field(max_length=16, json_schema_extra=LIST_SET),
-        AfterValidator(unique_values),
-    ] = Field(default_factory=list)
-    """Who answers for it: people or teams."""
-    runbook: (
-        Annotated[str, Shape(r"^https?://[^\s]+$", "must be a link that starts with https:// or http://", 2048)] | None
-    ) = None
-    """A link to what to do when it misbehaves."""
-
-
-class Model(ApiModel):
-    """Which model, and which version of it."""
-
-    name: Annotated[
-        str,
-        Shape(
-            r"^[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?$",
-            "must be letters, digits, '.', '_', '/' and '-', with a letter or digit at both ends",
-        ),
-    ]
-    """The model's name. The container gets it as MODEL_NAME."""
-    version: Annotated[
-        str,
-        Shape(
-            r"^[A-Za-z0-9]([A-Za-z0-9._+-]*[A-Za-z0-9])?$",
-            "must be letters, digits, '.', '_', '+' and '-', at most 63, with a letter or digit at both ends",
-            63,
-        ),
-    ]
-    """The version, as text: quote numbers. A new version makes a new revision. The container gets it as
-    MODEL_VERSION."""
-    uri: (
-        Annotated[
-            str,
-            Shape(
-                r"^[a-z][a-z0-9+.-]*:/[^\s]+$",
-                "must be a URI with a scheme such as s3://bucket/iris/2 or models:/iris/2",
-                2048,
-            ),
-        ]
-        | None
-    ) = None
-    """Where the model's files are, when the image does not hold them. It is resolved to a digest once per
-    revision. The container gets it as MODEL_URI."""
-    digest: (
-        Annotated[
-            str,
-            Shape(r"^sha256:[0-9a-f]{64}$", "must be sha256: and 64 hexadecimal digits in lower case", 71),
-        ]
-        | None
-    ) = None
-    """The digest that the files at uri must have. Resolved from uri when not given."""
-    lineage: Lineage | None = None
-    """Where the model came from, for the record."""
-    card: Card | None = None
-    """What people should know about the model."""
-
-    RULES = (
-        Rule(
-            cel="!has(self.digest) || has(self.uri)",
-            message="digest needs uri: it pins the files at model.uri; pin an image by its own digest in the template",
-            holds=lambda model: model.digest is None or model.uri is not None,
-            field="digest",
-        ),
-        Rule(
-            cel="!has(self.uri) || !self.uri.matches('^[a-z][a-z0-9+.-]*://[^/@]*:[^/@]*@')",
-            message="uri must not hold a password; give the pod's service account the right to read it, or "
-            "use a Secret",
-            holds=lambda model: model.uri is None or not _holds_password(model.uri),
-            field="uri",
-        ),
-    )
-
-
-def _holds_password(uri: str) -> bool:
-    authority = uri.partition("://")[2].partition("/")[0]
-    user, at, _ = authority.partition("@")
-    return bool(at) and ":" in user
 
 
 class Existing(ApiModel):
@@ -160,109 +72,6 @@ class Serving(ApiModel):
             holds=lambda serving: serving.template is not None or serving.existing is not None,
         ),
     )
-
-
-class ParentRef(ApiModel):
-    """A Gateway that the route hangs on."""
-
-    group: Annotated[str, Field(max_length=253)] = "gateway.networking.k8s.io"
-    """The API group of the parent."""
-    kind: Annotated[str, Field(min_length=1, max_length=63)] = "Gateway"
-    """The kind of the parent."""
-    name: Annotated[str, DNS_SUBDOMAIN]
-    """The name of the parent."""
-    namespace: Annotated[str, DNS_LABEL] | None = None
-    """The namespace of the parent; this one when not given."""
-    section_name: Annotated[str, DNS_SUBDOMAIN] | None = None
-    """The listener of the Gateway; all of them when not given."""
-    port: Port | None = None
-    """The port of the listener; all of them when not given."""
-
-
-class RouteRef(ApiModel):
-    """A route that somebody else keeps."""
-
-    name: Annotated[str, DNS_SUBDOMAIN]
-    """The name of the route in the same namespace. It must list both Services, <deployment>-a and
-    <deployment>-b, in at least one rule; Serin changes their two weights and nothing else."""
-
-
-_ParentRefs = Annotated[list[ParentRef], Field(min_length=1, max_length=16, json_schema_extra=LIST_ATOMIC)]
-_Hostnames = Annotated[
-    list[Annotated[str, HOSTNAME]],
-    Field(max_length=16, json_schema_extra=LIST_SET),
-    AfterValidator(unique_values),
-]
-
-_ROUTE_RULES = (
-    Rule(
-        cel="has(self.ref) != has(self.parentRefs)",
-        message="a route has exactly one of ref (a route that others keep) and parentRefs (Serin makes the route)",
-        holds=lambda route: (route.ref is not None) != (route.parent_refs is not None),
-    ),
-    Rule(
-        cel="!has(self.ref) || !has(self.hostnames)",
-        message="hostnames go with parentRefs; with ref they stand in the route itself, so remove them here",
-        holds=lambda route: route.ref is None or route.hostnames is None,
-        field="hostnames",
-    ),
-)
-
-
-class Route(ApiModel):
-    """A route of the Gateway API: Serin's own, or one that others keep."""
-
-    parent_refs: _ParentRefs | None = None
-    """The Gateways that the route hangs on. Serin makes the route, named as the deployment."""
-    hostnames: _Hostnames | None = None
-    """The host names that the route answers to; those of its Gateway's listeners when not given."""
-    ref: RouteRef | None = None
-    """A route that somebody else keeps, in the same namespace. Serin changes two weights in it and nothing
-    else."""
-    allow_sticky: bool = False
-    """Whether a route with session persistence is accepted. Sessions then stay where they are, even at weight
-    0."""
-
-    RULES: ClassVar[tuple[Rule, ...]] = _ROUTE_RULES
-
-
-class GrpcRoute(Route):
-    """A GRPCRoute of the Gateway API: Serin's own, or one that others keep."""
-
-
-class HttpRoute(Route):
-    """An HTTPRoute of the Gateway API: Serin's own, or one that others keep."""
-
-    path: Annotated[str, Shape(r"^/[^\s?#]*$", "must start with / and hold no blank, ? or #", 1024)] = "/"
-    """The path prefix that the route answers to."""
-
-    RULES = (
-        *_ROUTE_RULES,
-        Rule(
-            cel="!has(self.ref) || !has(self.path) || self.path == '/'",
-            message="path goes with parentRefs; with ref it stands in the route itself, so remove it here",
-            holds=lambda route: route.ref is None or route.path == "/",
-            field="path",
-        ),
-    )
-
-
-class Traffic(ApiModel):
-    """How requests reach the model. It has exactly one of httpRoute and grpcRoute."""
-
-    http_route: HttpRoute | None = None
-    """Over an HTTPRoute of the Gateway API."""
-    grpc_route: GrpcRoute | None = None
-    """Over a GRPCRoute of the Gateway API."""
-
-    RULES = (one_of("httpRoute", "grpcRoute", noun="traffic"),)
-
-    @property
-    def route(self) -> Route:
-        """The one that is there."""
-        route = self.http_route or self.grpc_route
-        assert route is not None  # noqa: S101  exactly one of them, by the rule above
-        return route
 
 
 class PolicyRef(ApiModel):
