@@ -8,6 +8,7 @@ import importlib
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -41,6 +42,14 @@ def test_records_are_frozen(name: str) -> None:
 def test_examples(name: str) -> None:
     """The examples of the docstrings are true."""
     assert doctest.testmod(importlib.import_module(f"serin.stats.{name}")).failed == 0
+
+
+def test_documentation() -> None:
+    """The examples of docs/statistics.md are true."""
+    page = Path(__file__).parents[3] / "docs" / "statistics.md"
+    result = doctest.testfile(str(page), module_relative=False)
+    assert result.attempted > 5
+    assert result.failed == 0
 
 
 def test_light_imports() -> None:
