@@ -54,7 +54,7 @@ def _run(options: argparse.Namespace) -> int:
     try:
         asyncio.run(run(Options(config.model_copy(update=changes), options.kubeconfig)))
     except LostLease as error:
-        logging.getLogger(__name__).error("stopped", extra={"why": str(error)})
+        logging.getLogger(__name__).exception("stopped", extra={"why": str(error)})
         return 1
     return 0
 

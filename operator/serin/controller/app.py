@@ -82,7 +82,7 @@ async def run(options: Options) -> None:
     await health.start()
     watching = asyncio.ensure_future(_watch(options, cache, queue))
     try:
-        await sync.once()
+        await sync.until_done()
         await _until_first_ends(watching, asyncio.ensure_future(_led(kube, config, instance, lead)))
     finally:
         watching.cancel()

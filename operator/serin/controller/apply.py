@@ -1,4 +1,6 @@
-"""All writes of one look, in this order, none of which changes nothing:
+"""All writes of one look, in an order that matters.
+
+No write changes nothing.
 
     1  finalizer          before anything is made that a deletion would have to undo
     2  ModelRevision      what is going to run is on record before it runs
@@ -70,7 +72,7 @@ class NotOurs:
 Obstacle: TypeAlias = Refusal | NotOurs
 
 
-class _Stop(Exception):  # noqa: N818 - carries an obstacle out of the steps
+class _Stop(Exception):
     def __init__(self, obstacle: Obstacle) -> None:
         super().__init__(obstacle.words)
         self.obstacle = obstacle

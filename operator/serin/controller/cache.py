@@ -69,7 +69,9 @@ class Cache:
         if kept is not None and kept[1]:
             self._owned[kind, key[0], kept[1]].discard(key[1])
 
-    def forget_absent(self, kind: str, namespaces: Collection[str], present: Collection[Key], version: int) -> list[Key]:
+    def forget_absent(
+        self, kind: str, namespaces: Collection[str], present: Collection[Key], version: int
+    ) -> list[Key]:
         """Drop what a list at `version` no longer held; what is newer than the list came by the watch meanwhile.
 
         namespaces: those that were listed; empty for all.

@@ -19,8 +19,9 @@ from serin.api.reasons import Reason
 from serin.controller.memory import Key
 from serin.metrics.hub import Hub
 from serin.metrics.hub import Want as HubWant
-from serin.metrics.meter import Meter, read
+from serin.metrics.meter import Meter
 from serin.metrics.prometheus import MetricsUnavailable
+from serin.metrics.read import read
 from serin.metrics.reading import Arms, Need, Outage, Reading
 from serin.metrics.snapshot import Snapshot
 
@@ -108,9 +109,7 @@ class Evidence:
         for instant in instants:
             if instant <= reader.meter.instant:
                 continue
-            reading, reader.meter = read(
-                answer, instant, reader.want.arms, reader.want.needs, preset, reader.meter
-            )
+            reading, reader.meter = read(answer, instant, reader.want.arms, reader.want.needs, preset, reader.meter)
             readings.append(reading)
             reader.at_once = reader.at_once and isinstance(reading, Outage)
         return tuple(readings)

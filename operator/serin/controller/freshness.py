@@ -1,8 +1,8 @@
 """When a status has to be written: no write changes nothing, and numbers alone are no news.
 
-    at once                        stage, weight, stable, candidate, outcome, phase, a condition's status, generation
-    after a sixth of the interval  reasons: they may flicker while pods start
-    after the interval             messages and numbers
+at once                        stage, weight, stable, candidate, outcome, phase, a condition's status, generation
+after a sixth of the interval  reasons: they may flicker while pods start
+after the interval             messages and numbers
 """
 
 from __future__ import annotations

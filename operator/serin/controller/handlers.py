@@ -52,7 +52,7 @@ def configure(settings: kopf.OperatorSettings, *, namespaced: bool) -> None:
     settings.scanning.disabled = namespaced  # listing namespaces and CRDs needs cluster-wide rights
     settings.networking.request_timeout = 30.0
     settings.networking.connect_timeout = 5.0
-    settings.watching.server_timeout = 300.0  # a connection that died in silence is found after five minutes
+    settings.watching.server_timeout = 300  # a connection that died in silence is found after five minutes
     settings.watching.connect_timeout = 5.0
     settings.queueing.idle_timeout = 1.0  # a worker per object is only a queue; let it go
     settings.peering.standalone = True  # leadership is a Lease, see controller.lease

@@ -13,7 +13,6 @@ watched and applied is plain JSON, and 700 model classes would cost the memory o
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -197,7 +196,7 @@ class Kube:
             status, data = answer.status, await answer.read()
         except aio_client.ApiException as error:
             status, data = int(error.status or 0), error.body or b""
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise Unavailable(f"{method} {path}: {type(error).__name__} {error}") from error
         if 200 <= status < 300:
             parsed: Json = json.loads(data)

@@ -50,7 +50,7 @@ class Leadership:
         Raises:
             LostLease: leadership was lost; the process should exit and start anew, with nothing remembered.
         """
-        while not await self._try():
+        while not await self._try():  # noqa: ASYNC110 - it is the API server that is asked, not an event
             await asyncio.sleep(self._terms.standby_seconds)
         self.leading = True
         logger.info("leading", extra={"lease": f"{self._namespace}/{self._name}", "identity": self._identity})
@@ -133,5 +133,5 @@ class Leadership:
             logger.warning("lease not released; it expires by itself", extra={"error": str(error)})
 
 
-class LostLease(Exception):  # noqa: N818 - it is what happened
+class LostLease(Exception):
     """Somebody else may lead now."""

@@ -53,9 +53,7 @@ class View:
     seen: Observation
 
 
-def observe(
-    raw: Json, md: ModelDeployment, cache: Cache, memory: Memory, state: State, config: Config
-) -> View:
+def observe(raw: Json, md: ModelDeployment, cache: Cache, memory: Memory, state: State, config: Config) -> View:
     """Look at one ModelDeployment. `state` is the memory's or the status's; readings are added by the caller."""
     namespace, name = md.metadata.namespace, md.metadata.name
     router = router_for(md)
@@ -89,7 +87,8 @@ def observe(
             adoptable=md.spec.serving.existing.service if md.spec.serving.existing is not None else None,
             refusal=memory.refusal,
             gateway_reload_seconds=config.gateway_reload_seconds,
-            interval_seconds=source.interval_seconds if source is not None else 15.0,
+            interval_seconds=source.grid.interval if source is not None else 15.0,
+            settle_seconds=source.grid.settle if source is not None else 30.0,
         ),
     )
 
@@ -186,8 +185,9 @@ def _need(gate: RateGate, md: ModelDeployment) -> Need:
             reference = md.spec.rollout.policy_ref
             owner = reference.name if reference is not None and md.spec.rollout.gates is None else md.metadata.name
             return QueryNeed(name, total, bad, f"{md.metadata.namespace}/{owner}")
-        case CompareGate(name=name, what=what, objective_seconds=seconds) | LimitGate(
-            name=name, what=what, objective_seconds=seconds
+        case (
+            CompareGate(name=name, what=what, objective_seconds=seconds)
+            | LimitGate(name=name, what=what, objective_seconds=seconds)
         ):
             if what == "slowerThan":
                 assert seconds is not None  # noqa: S101 - the API demands an objective with slowerThan

@@ -121,9 +121,7 @@ class Reconciler:
 
         obstacle = await self._writer.write(view, decision, write, on_stored)
         memory.refusal = obstacle.words if isinstance(obstacle, Refusal) else None
-        memory.obstacle = (
-            Refused(Reason.ROUTE_CONFLICT, obstacle.words) if isinstance(obstacle, NotOurs) else None
-        )
+        memory.obstacle = Refused(Reason.ROUTE_CONFLICT, obstacle.words) if isinstance(obstacle, NotOurs) else None
         if obstacle is not None:
             self._add_later(key, 0.0 if isinstance(obstacle, Refusal) else OBSTACLE_RETRY_SECONDS)
         for note in decision.notes:

@@ -35,6 +35,17 @@ class Sync:
                 await self._kind(kind, namespace)
         self.done = True
 
+    async def until_done(self) -> None:
+        """List until it worked once: an API server that starts, or a CRD that was just made, answers 429 or 503."""
+        wait_seconds = 0.2
+        while not self.done:
+            try:
+                await self.once()
+            except KubeError as error:
+                logger.warning("listing failed, trying again", extra={"why": str(error)})
+                await asyncio.sleep(wait_seconds)
+                wait_seconds = min(2 * wait_seconds, 10.0)
+
     async def forever(self, seconds: float) -> None:
         """List again and again, a tenth early or late so that replicas and restarts do not fall into step."""
         while True:

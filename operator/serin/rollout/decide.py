@@ -44,7 +44,9 @@ def decide(seen: Observation, now: datetime) -> Decision:
         case Target(revision=revision, version=version):
             back = state.stable is not None and state.stable.revision == revision
             reason = Reason.REVERTED_BY_SPEC if back else Reason.SUPERSEDED
-            decision = _end(seen, state, attempt, candidate, End.SUPERSEDED, reason, f"version {version} is wanted", now)
+            decision = _end(
+                seen, state, attempt, candidate, End.SUPERSEDED, reason, f"version {version} is wanted", now
+            )
         case Refused(reason=reason, message=message):
             decision = _end(seen, state, attempt, candidate, End.SUPERSEDED, reason, message, now)
         case _:
@@ -94,7 +96,7 @@ def take_in(seen: Observation, state: State, attempt: Attempt, candidate: Placed
     """The attempt with every new reading in it, oldest first. A replay of stored metrics is this function too."""
     health = seen.health.get(candidate.revision)
     ready = health is not None and health.ready > 0
-    wanted = weights(state, seen, shielded=False)
+    wanted = weights(state, shielded=False)
     in_effect = ready and isinstance(seen.route, Routed) and wanted is not None and seen.route.carries(wanted)
     for reading in seen.readings:
         attempt = absorb(
@@ -104,6 +106,7 @@ def take_in(seen: Observation, state: State, attempt: Attempt, candidate: Placed
             in_effect=in_effect,
             ready=ready,
             silent_seconds_max=max(SILENT_SECONDS_MIN, 2 * seen.interval_seconds),
+            lag_seconds=seen.settle_seconds + seen.gateway_reload_seconds,
         )
     return attempt
 
@@ -123,13 +126,16 @@ def _advance(
         first_traffic=attempt.first_traffic or attempt.instant,
         stage_since=attempt.instant,
         soaked_seconds=0.0,
+        effect_since=0.0,
         # The old weight's books would blame the new weight for requests that are still to come.
         expected=0.0,
         seen=0.0,
     )
     attempt = with_soak(attempt, stage.soak_seconds)
     attempt = _record(attempt, now, stage.name, stage.weight, "advance", Reason.ROLLING_OUT, message)
-    note = Note("Normal", Reason.ROLLING_OUT, f"{candidate.revision}: stage {stage.name}, {stage.weight} % of the traffic")
+    note = Note(
+        "Normal", Reason.ROLLING_OUT, f"{candidate.revision}: stage {stage.name}, {stage.weight} % of the traffic"
+    )
     decision = _stay(seen, replace(state, attempt=attempt), Reason.ROLLING_OUT, f"entered stage {stage.name}")
     return replace(decision, notes=(note,))
 
@@ -307,4 +313,3 @@ _END_WORDS: dict[End, str] = {
 
 def _stage_name(attempt: Attempt) -> str:
     return attempt.plan.stages[attempt.stage].name if attempt.stage >= 0 else "start"
-

@@ -31,13 +31,13 @@ def desired(state: State, seen: Observation, *, shielded: bool, drained: frozens
     serving = state.stable or (state.candidate if _ready(state.candidate, seen) else None)
     return Desired(
         workloads=tuple(workloads),
-        weights=weights(state, seen, shielded=shielded),
+        weights=weights(state, shielded=shielded),
         serving=serving.slot if serving is not None else None,
         adopted=((state.stable.slot, state.stable.adopted),) if state.stable and state.stable.adopted else (),
     )
 
 
-def weights(state: State, seen: Observation, *, shielded: bool) -> Weights | None:
+def weights(state: State, *, shielded: bool) -> Weights | None:
     """The shares of the two slots; None while nothing serves and nothing is ready."""
     candidate, stable = state.candidate, state.stable
     if stable is None:
@@ -61,7 +61,7 @@ def candidate_replicas(attempt: Attempt, replicas: int) -> int:
     stages = attempt.plan.stages
     following = attempt.stage + 1
     full = attempt.kind is not Kind.COMPARED or following >= len(stages)
-    if full or isinstance(stages[attempt.stage], Bake) and attempt.stage >= 0:
+    if full or (isinstance(stages[attempt.stage], Bake) and attempt.stage >= 0):
         return replicas_needed(replicas, 100)
     return replicas_needed(replicas, stages[following].weight)
 

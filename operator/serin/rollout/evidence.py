@@ -44,7 +44,14 @@ def open_gates(attempt: Attempt) -> Attempt:
 
 
 def absorb(
-    attempt: Attempt, look: Reading | Outage, *, weight: int, in_effect: bool, ready: bool, silent_seconds_max: float
+    attempt: Attempt,
+    look: Reading | Outage,
+    *,
+    weight: int,
+    in_effect: bool,
+    ready: bool,
+    silent_seconds_max: float,
+    lag_seconds: float,
 ) -> Attempt:
     """The attempt after one instant of the metrics grid.
 
@@ -54,6 +61,8 @@ def absorb(
     ready: the candidate has a ready pod.
     silent_seconds_max: time goes on for the soak and the deadline for this long without any request; a night
         without traffic is no reason to end an attempt.
+    lag_seconds: how long after a weight was read back the readings surely show nothing of the weight before: the
+        gateway's reload and the settling of samples.
 
     An Outage moves nothing: its time does not count and the evidence stays, for missing data is no verdict. The
     counters go on meanwhile, so that the next Reading covers the gap.
@@ -64,7 +73,8 @@ def absorb(
             return replace(attempt, gates=gates)
         case Reading():
             moved = _absorb_time(attempt, look, in_effect=in_effect, ready=ready, silent_seconds_max=silent_seconds_max)
-            return _absorb_counts(moved, look, weight=weight if in_effect else 0)
+            settled = moved.effect_since > 0 and look.instant - look.seconds >= moved.effect_since + lag_seconds
+            return _absorb_counts(moved, look, weight=weight if settled else 0)
 
 
 def with_soak(attempt: Attempt, soak_seconds: float) -> Attempt:
@@ -96,8 +106,9 @@ def _open_gate(plan: Plan, gate: RateGate, history: Counts) -> GateState:
                 RateSettings(
                     alpha=plan.alpha,
                     beta=plan.beta,
-                    # Once frozen, least and most are the margin itself. Before: the least margin and the largest tolerance that can come out, so that the
-                    # evidence so far stays valid whatever comes out (see RateTest.with_margin).
+                    # Once frozen, least and most are the margin itself. Before, the least margin and the largest
+                    # tolerance that can come out: the evidence so far then stays valid whatever comes out (see
+                    # RateTest.with_margin).
                     margin=margin.least,
                     tolerance=tolerance_of(gate, margin.most),
                     soak_seconds=0.0,
@@ -124,6 +135,7 @@ def _absorb_time(
         instant=reading.instant,
         active_seconds=attempt.active_seconds + seconds,
         soaked_seconds=attempt.soaked_seconds + (seconds if in_effect else 0.0),
+        effect_since=(attempt.effect_since or reading.instant) if in_effect else 0.0,
         unready_seconds=0.0 if ready else attempt.unready_seconds + span,
         silent_seconds=silent_seconds,
         stable_seen=reading.stable_seen,
@@ -146,7 +158,9 @@ def _absorb_counts(attempt: Attempt, reading: Reading, *, weight: int) -> Attemp
 def _expect(attempt: Attempt, reading: Reading, weight: int) -> Attempt:
     """Keep the books on requests that the candidate should have answered.
 
-    With 90 of 100 requests seen at stable and a weight of 10, 90 x 10 / 90 = 10 are expected. The books are
+    With 90 of 100 requests seen at stable and a weight of 10, 90 x 10 / 90 = 10 are expected. Only intervals that lie
+    wholly after the weight took effect count: 25 requests of stable from before a step from 50 to 95 percent would
+    make 475 that never were. The books are
     closed whenever 50 were expected and enough of them seen, so that a candidate that hangs late is found as
     fast as one that hangs from the start.
     """

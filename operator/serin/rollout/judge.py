@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from serin.api.reasons import Reason
-from serin.rollout.plan import CompareGate, LimitGate, Plan, QueryGate, RateGate
+from serin.rollout.plan import CompareGate, LimitGate, QueryGate, RateGate
 from serin.rollout.state import Attempt, GateState
 from serin.stats.evidence import Evidence, Verdict
 from serin.stats.merge import combine
@@ -48,7 +48,7 @@ def judge(attempt: Attempt, names: frozenset[str]) -> Judgement:
 def reports(attempt: Attempt) -> tuple[dict[str, Any], ...]:
     """Every rate gate with both arms' numbers, in the shape of status.rollout.gates."""
     gates = {gate.name: gate for gate in attempt.plan.rate_gates()}
-    return tuple(_report(attempt.plan, gates[state.name], state) for state in attempt.gates)
+    return tuple(_report(gates[state.name], state) for state in attempt.gates)
 
 
 def describe(report: Mapping[str, Any]) -> str:
@@ -63,7 +63,7 @@ def describe(report: Mapping[str, Any]) -> str:
     return words
 
 
-def _report(plan: Plan, gate: RateGate, state: GateState) -> dict[str, Any]:
+def _report(gate: RateGate, state: GateState) -> dict[str, Any]:
     evidence = state.test.evidence if state.test is not None else None
     report: dict[str, Any] = {
         "name": gate.name,

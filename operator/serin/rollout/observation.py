@@ -68,6 +68,7 @@ class Observation:
     health: by revision, for every revision that has a Deployment or pods (and an adopted Service).
     refusal: the API server's words when it refused the target's Deployment in this very pass.
     replicas: what the spec asks for.
+    interval_seconds, settle_seconds: of the metrics grid; a reading at t covers what happened until t - settle.
     """
 
     name: str
@@ -86,3 +87,4 @@ class Observation:
     refusal: str | None = None
     gateway_reload_seconds: float = 5.0
     interval_seconds: float = 15.0
+    settle_seconds: float = 30.0

@@ -80,15 +80,14 @@ def _dump_placed(placed: Placed) -> Json:
 def _load_placed(raw: Mapping[str, Any] | None) -> Placed | None:
     if not raw:
         return None
-    return Placed(
-        raw["revision"], raw["version"], raw["slot"], raw.get("proven", True), raw.get("adopted") or None
-    )
+    return Placed(raw["revision"], raw["version"], raw["slot"], raw.get("proven", True), raw.get("adopted") or None)
 
 
 _ATTEMPT_NUMBERS = (
     "history_since",
     "first_traffic",
     "stage_since",
+    "effect_since",
     "silent_seconds",
     "unready_seconds",
     "expected",

@@ -90,9 +90,7 @@ def conditions(
         found = set_condition(found, PROMOTED, "True", reason, message, now=now, generation=generation)
         found = remove_condition(found, RECONCILING)
         return remove_condition(found, STALLED)
-    found = set_condition(
-        found, PROMOTED, "False", standing.reason, standing.message, now=now, generation=generation
-    )
+    found = set_condition(found, PROMOTED, "False", standing.reason, standing.message, now=now, generation=generation)
     kind = STALLED if standing.stalled else RECONCILING
     return set_condition(found, kind, "True", standing.reason, standing.message, now=now, generation=generation)
 
@@ -114,7 +112,9 @@ _PROMOTIONS = frozenset({Reason.PROMOTED, Reason.FIRST_DEPLOYMENT, Reason.WENT_B
 def _rollout(attempt: Attempt, decision: Decision, now: datetime) -> Json:
     plan = attempt.plan
     stage = plan.stages[attempt.stage] if attempt.stage >= 0 else None
-    verdict = judge(attempt, plan.judged(max(attempt.stage, 0))).verdict if attempt.kind is Kind.COMPARED else "undecided"
+    verdict = (
+        judge(attempt, plan.judged(max(attempt.stage, 0))).verdict if attempt.kind is Kind.COMPARED else "undecided"
+    )
     left = plan.progress_seconds - attempt.active_seconds
     shown: Json = {
         "stage": stage.name if stage is not None else "start",
@@ -149,6 +149,8 @@ def _stable_rate(attempt: Attempt | None) -> float | None:
         gate.stable.rate
         for plan_gate in attempt.plan.rate_gates()
         for gate in attempt.gates
-        if gate.name == plan_gate.name and getattr(plan_gate, "what", None) == "serverErrors" and gate.stable.total >= 100
+        if gate.name == plan_gate.name
+        and getattr(plan_gate, "what", None) == "serverErrors"
+        and gate.stable.total >= 100
     ]
     return max((rate for rate in rates if rate is not None), default=None)

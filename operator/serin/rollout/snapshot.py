@@ -40,9 +40,7 @@ def _stage(stage: ApiStage) -> Stage:
     gates = tuple(stage.gates) if stage.gates is not None else None
     if stage.canary is not None:
         canary = stage.canary
-        return Canary(
-            stage.name, canary.weight, canary.soak.seconds, gates, canary.advance, canary.min_requests
-        )
+        return Canary(stage.name, canary.weight, canary.soak.seconds, gates, canary.advance, canary.min_requests)
     assert stage.bake is not None  # noqa: S101 - exactly one of them, by the API's rule
     return Bake(stage.name, stage.bake.for_.seconds, stage.bake.holdback, gates)
 

@@ -48,7 +48,7 @@ def start(seen: Observation, state: State, now: datetime) -> Decision:
         return _rest(seen, state, Standing("Stalled", seen.policy.reason, seen.policy.message, stalled=True))
     if seen.occupants:
         tenant = seen.occupants[0]
-        message = f"slot {tenant.slot} still holds {tenant.revision} ({tenant.pods} pods); {target.revision} starts when it is free"
+        message = f"{target.revision} starts when slot {tenant.slot} is free of {tenant.revision} ({tenant.pods} pods)"
         return _rest(seen, state, Standing("Draining", Reason.SUPERSEDED, message))
     if isinstance(seen.route, Routed) and (too_coarse := _too_coarse(seen.route, seen.policy)) is not None:
         return _rest(seen, state, Standing("Stalled", too_coarse.reason, too_coarse.message, stalled=True))

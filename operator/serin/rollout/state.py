@@ -109,6 +109,8 @@ class Attempt:
     stage: index into plan.stages; -1 while the candidate gets ready at weight 0.
     expected, seen: the candidate's requests expected from stable's count and the weights, and those counted,
         since the two last agreed; they find a candidate whose requests hang and are never counted.
+    effect_since: the first instant at which the stage's weight was read back and the candidate was ready; 0 while
+        that is not so.
     unready_seconds: measured time for which the candidate has had no ready pod.
     silent_seconds: how long neither arm has seen a request.
     """
@@ -124,6 +126,7 @@ class Attempt:
     stage_since: float = 0.0
     active_seconds: float = 0.0
     soaked_seconds: float = 0.0
+    effect_since: float = 0.0
     silent_seconds: float = 0.0
     unready_seconds: float = 0.0
     expected: float = 0.0
