@@ -104,7 +104,7 @@ def _slow(span: Span, role: Role, objective_seconds: float) -> Counts | Missing:
     unit, latency = span.preset.latency_unit, span.preset.latency
     histograms: dict[tuple[tuple[str, str], ...], dict[float, Step]] = {}
     for one, step in span.steps(role):
-        if one.name == span.preset.bucket and span.preset.timed(one.labels) and span.recent(one):
+        if span.is_latency(one):
             group = tuple(pair for pair in one.identity if pair[0] != "le")
             histograms.setdefault(group, {})[edge_of(one.labels.get("le", ""))] = step
     if not histograms:

@@ -159,11 +159,13 @@ class Span:
         if samples is None or arm is None:
             return []
         series = _of_arm(samples, self.preset.keys_of(arm))
-        edges = {edge_of(one.labels.get("le", "")) for one in series if one.name == self.preset.bucket}
+        edges = {edge_of(one.labels.get("le", "")) for one in series if self.is_latency(one)}
         return sorted(edge * self.preset.latency_unit for edge in edges if edge < math.inf)
 
-    def recent(self, one: Series) -> bool:
-        """Whether the series has a sample in the span or shortly before."""
+    def is_latency(self, one: Series) -> bool:
+        """Whether a series is a latency bucket of user requests with a sample in the span or shortly before."""
+        if one.name != self.preset.bucket or not self.preset.timed(one.labels):
+            return False
         index = bisect_right(one.times, self.upto)
         return index > 0 and one.times[index - 1] > self.floor
 

@@ -177,6 +177,9 @@ def advance(
     else:
         last, value, missed = cursor
 
+    if not _is_count(values[start]) and cursor is None:
+        value = math.nan  # there from the start, but from which number nobody knows
+
     increase, valid, invalid = 0.0, 0, 0
     for index in range(start, end):
         time, now = times[index], values[index]
@@ -185,10 +188,11 @@ def advance(
             missed = beats.between(last, time)
         else:
             missed += beats.between(since, time)
+        usable = _is_count(now)
         if missed >= ABSENT_SCRAPES:
-            value = 0.0
+            value = 0.0 if usable else math.nan
         last = time
-        if not _is_count(now):
+        if not usable:
             invalid += 1
             continue
         valid += 1
@@ -196,22 +200,26 @@ def advance(
             increase += now
         elif value <= now:
             increase += now - value
-        value = now  # a NaN before: present but unknown, so this one is the baseline
+        value = now  # after a NaN of no known number neither holds, and this one is the baseline
     return Step(Cursor(last, value, beats.within(last, upto)), increase, valid, invalid)
 
 
 def baseline(series: Series, *, upto: float, floor: float, beats: Beats = NO_BEATS) -> Cursor | None:
-    """The cursor that a reading up to `upto` would have left: the last sample in (floor, upto].
+    """The cursor that reading up to `upto` would have left, from the samples in (floor, upto].
 
     None when the series has no sample there.
     """
-    times = series.times
-    end = bisect_right(times, upto)
-    start = bisect_right(times, floor, 0, end)
+    end = bisect_right(series.times, upto)
+    start = bisect_right(series.times, floor, 0, end)
     if start == end:
         return None
-    last = times[end - 1]
-    value = next((v for v in reversed(series.values[start:end]) if _is_count(v)), math.nan)
+    last, value = series.times[start], math.nan
+    for time, now in zip(series.times[start:end], series.values[start:end], strict=True):
+        if _is_count(now):
+            value = now
+        elif beats.between(last, time) >= ABSENT_SCRAPES:
+            value = math.nan
+        last = time
     return Cursor(last, value, beats.within(last, upto))
 
 
