@@ -7,8 +7,8 @@ its weight and reached its level:
     requests = (log 1/alpha + log 2 + log 1/pi_j - log capital so far) / g_j    (log 2: half is staked)
     requests = (log 1/beta + log 1/pi_j - log capital so far) / g_j
 
-This is the time a rollout needs in the middle; every second one needs longer. docs/statistics.md compares it
-with simulated ones.
+This is the time a rollout needs in the middle; every second one needs longer. `test_planning.py` holds it
+against simulated ones.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ def spread(values: NDArray[np.float64]) -> str:
 
 def main(runs: int = 400) -> None:
     """Print one line for each case."""
-    print("stable  candidate  history  every               fail   seconds 50/95/99 %   bad requests 50/95/99 %  < 12")
+    print("stable  candidate  history  look  weights             verdict    seconds 50/95/99 %  bad 50/95/99 %   < 12")
     for name, p0, p1, history, interval, steps, looks in CASES:
         traffic = Traffic(p0, p1, 0.1, interval=interval, steps=steps)
         outcomes = simulate(SETTINGS, Counts(history), traffic, runs=runs, looks=looks, seed=3)

@@ -45,7 +45,11 @@ def test_nothing_required_never_passes() -> None:
 
 def test_a_gate_that_failed_by_itself_does_not_pass() -> None:
     """A gate that passed and later failed by itself blocks the pass, though the mean is below 1/alpha."""
-    gates = {"errors": gate(150, passed=True, verdict="fail"), "slow": gate(passed=True), "slo": gate(passed=True)}
+    gates = {
+        "errors": gate(150, passed=True, verdict="fail"),
+        "slow": gate(passed=True),
+        "slo": gate(passed=True),
+    }
     assert combine(gates, list(gates)).verdict == "undecided"
 
 

@@ -105,6 +105,16 @@ def test_hard_cases_converge(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_array_equal(project(q0, q1, n0, n1, d), want)
 
 
+def test_the_numbers_of_the_docstrings() -> None:
+    """The examples that the docstrings give in figures are these."""
+    f = [np.asarray(v, np.float64) for v in (900, 0, 100, 10, 0.001, 0.1, 0, 1)]
+    assert float(log_e_two((f[0], f[1], f[2], f[3]), f[4], f[5], f[6], f[7])) == pytest.approx(22.63, abs=0.005)
+    g = [np.asarray(v, np.float64) for v in (0.01, 0.05, 90, 10, 0.01)]
+    assert [float(p) for p in project(*g)] == pytest.approx([0.01171, 0.02171], abs=5e-6)
+    h = [np.asarray(v, np.float64) for v in (100, 5, 0.05, 0.01, 1)]
+    assert float(log_e_one(*h)) == pytest.approx(4.13, abs=0.005)
+
+
 def test_each_element_by_itself() -> None:
     """A gate's numbers do not depend on which other gates are in the batch."""
     rng = np.random.default_rng(2)
