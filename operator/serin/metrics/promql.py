@@ -15,7 +15,8 @@ __all__ = ["TemplateError", "any_of", "equals", "expand", "quote", "regex_escape
 _REVISION_LABEL = "serin_dev_revision"
 _PLACEHOLDER = "${arm}"
 _NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
-_MATCHER = r"""[a-zA-Z_][a-zA-Z0-9_]*\s*(?:=~|!~|!=|=)\s*(?:"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')"""
+_VALUE = r"""(?:"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')"""
+_MATCHER = rf"[a-zA-Z_][a-zA-Z0-9_]*\s*(?:=~|!~|!=|=)\s*{_VALUE}"
 _ITEM = rf"(?:{_MATCHER}|\$\{{arm\}})"
 _TEMPLATE = re.compile(rf"\s*(?P<name>{_NAME})\s*\{{\s*(?P<items>{_ITEM}(?:\s*,\s*{_ITEM})*)\s*,?\s*\}}\s*")
 _TEMPLATE_LENGTH_MAX = 1024
@@ -70,7 +71,8 @@ def template_metric(template: str) -> str:
             f"{template!r} is not a plain counter: write metric{{{_PLACEHOLDER}}}, more matchers if wanted, "
             "but no sum, rate, a range or an offset; Serin takes exact differences itself"
         )
-    if template.count(_PLACEHOLDER) != 1:
+    bare = re.sub(_VALUE, "", template)
+    if template.count(_PLACEHOLDER) != 1 or bare.count(_PLACEHOLDER) != 1:
         raise TemplateError(f"{template!r} must have {_PLACEHOLDER} exactly once among its matchers")
     if re.search(rf"\b(?:{_REVISION_LABEL}|__name__)\s*[=!]", template):
         raise TemplateError(

@@ -62,7 +62,7 @@ class Grid:
     def instants(self, since: float, until: float) -> list[float]:
         """Every instant in (since, until], oldest first."""
         first = self.instant_at(since) + self.interval
-        count = int((self.instant_at(until) - first) / self.interval + 0.5) + 1
+        count = round((self.instant_at(until) - first) / self.interval) + 1
         return [first + n * self.interval for n in range(max(0, count))]
 
 

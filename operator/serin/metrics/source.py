@@ -80,8 +80,8 @@ class MetricSource(BaseModel):
     """What answers there."""
     preset: Annotated[str, AfterValidator(_known_preset)] = "traefik"
     """The preset that a policy's `auto` stands for."""
-    interval_seconds: Annotated[float, Field(ge=1, le=600)] = 15.0
-    """Between two readings."""
+    interval_seconds: Annotated[float, Field(ge=1, le=600, multiple_of=1)] = 15.0
+    """Between two readings; whole seconds, so that every instant is exact."""
     scrape_interval_seconds: Annotated[float, Field(ge=0.5, le=300)] = 15.0
     """Between two scrapes of the targets. Too small a value makes metrics look stale."""
     settle_seconds: Annotated[float, Field(ge=0, le=600)] | None = None

@@ -49,7 +49,7 @@ def counters(draw: st.DrawFn, scrapes: int) -> list[float | None]:
                 line.append(value)
             case "nan":
                 line.append(math.nan)
-            case "gone":
+            case _:  # gone
                 line.extend([None] * draw(st.integers(1, 6)))
                 value = float(draw(st.sampled_from([0, value])))
     return line[:scrapes]
@@ -105,7 +105,7 @@ async def live(hub: Hub) -> list[tuple[Reading | Outage, Meter]]:
     return found
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(lives(), min_size=1, max_size=2), st.integers(0, len(INSTANTS) - 1))
 def test_replay_equals_live(all_lives: list[Life], stop: int) -> None:
     """Killed after any instant, and started again much later: the same readings, instant by instant, and meters."""
@@ -127,7 +127,7 @@ def test_replay_equals_live(all_lives: list[Life], stop: int) -> None:
     asyncio.run(scenario())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(lives(), min_size=1, max_size=2), st.sets(st.integers(0, len(INSTANTS) - 2)))
 def test_instants_that_could_not_be_asked_change_no_total(all_lives: list[Life], missed: set[int]) -> None:
     """An outage between operator and Prometheus: whatever was not read at its instant is in the next reading."""

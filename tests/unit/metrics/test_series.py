@@ -101,12 +101,12 @@ def streams(draw: st.DrawFn) -> tuple[tuple[float, ...], list[tuple[float, float
     return beats, [(t, draw(values)) for t, keep in zip(beats, kept, strict=True) if keep]
 
 
-def dumb(beats: tuple[float, ...], samples: list[tuple[float, float]], start: tuple[float, float]) -> float:
+def dumb(beats: tuple[float, ...], samples: list[tuple[float, float]], start: Cursor) -> float:
     """The same by looking at each scrape in turn: the value before is forgotten after three scrapes without it."""
-    total, value, absent = 0.0, start[1], 0
+    total, value, absent = 0.0, start.value, 0
     at = dict(samples)
     for beat in beats:
-        if beat <= start[0]:
+        if beat <= start.timestamp:
             continue
         if beat not in at:
             absent += 1

@@ -32,7 +32,7 @@ CLIENT_ERRORS = CompareNeed("client-errors", "clientErrors")
 SLOW = SlowNeed("slow", 0.3)
 UNSOLD = QueryNeed("unsold", "offers_total{${arm}}", "offers_unsold_total{${arm}}", "shop")
 NEEDS: tuple[Need, ...] = (ERRORS, CLIENT_ERRORS, SLOW)
-SOURCE = MetricSource(url="http://prometheus.example:9090")  # type: ignore[arg-type]  # pydantic reads text
+SOURCE = MetricSource(url="http://prometheus.example:9090")
 GRID = SOURCE.grid
 T0 = 1_700_000_010.0  # on the grid
 HEARTBEAT = "traefik_config_reloads_total 1"
