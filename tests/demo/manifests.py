@@ -24,15 +24,17 @@ def namespace(name: str = NAMESPACE) -> Json:
 
 def policy(*, spec: Mapping[str, Any] | None = None, namespace: str = NAMESPACE, name: str = POLICY) -> Json:
     """Return the policy of the demo: short stages, and a candidate may be one point worse; `spec` replaces fields."""
-    margin = {"plus": "1pp"}
+    # A bad version has to be found while few users have met it, and failures are found by being met: a small
+    # tolerance and a long second stage cost a good version half a minute and halve the failures of a bad one.
+    errors = {"what": "serverErrors", "margin": {"plus": "1pp", "ofStable": "0%"}, "tolerance": "0.1pp"}
     gates = [
-        {"name": "errors", "compare": {"what": "serverErrors", "margin": margin}},
-        {"name": "slow", "compare": {"what": "slowerThan", "objective": "300ms", "margin": margin}},
+        {"name": "errors", "compare": errors},
+        {"name": "slow", "compare": {"what": "slowerThan", "objective": "300ms", "margin": {"plus": "1pp"}}},
         {"name": "pods", "hard": {"restarts": 2, "readyWithin": "2m"}},
     ]
     stages = [
-        {"name": "first", "canary": {"weight": 10, "soak": "10s"}},
-        {"name": "more", "canary": {"weight": 30, "soak": "10s"}},
+        {"name": "first", "canary": {"weight": 10, "soak": "8s"}},
+        {"name": "more", "canary": {"weight": 30, "soak": "30s"}},
         {"name": "half", "canary": {"weight": 50, "soak": "10s", "advance": "passed"}},
         {"name": "bake", "bake": {"for": "15s", "holdback": 10}},
     ]
@@ -114,6 +116,7 @@ def operator_config(prometheus_url: str, **fields: Any) -> Json:
         "preset": "traefik",
         "intervalSeconds": 2,
         "scrapeIntervalSeconds": 1,
+        "settleSeconds": 1,
     }
     return {
         "metricSources": [source],

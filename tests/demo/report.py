@@ -83,7 +83,8 @@ def quantiles(rollouts: Sequence[Rollout]) -> str:
     middle, ninth = seconds[(len(seconds) - 1) // 2], seconds[max(0, -(-9 * len(seconds) // 10) - 1)]
     return (
         f"{len(rollouts)} runs, {sum(rollout.ok for rollout in rollouts)} right; seconds to verdict:"
-        f" median {middle:.1f}, p90 {ninth:.1f}, worst {seconds[-1]:.1f}; failed requests of the candidate: at most {failures[-1]}"
+        f" median {middle:.1f}, p90 {ninth:.1f},"
+        f" worst {seconds[-1]:.1f}; failed requests of the candidate: at most {failures[-1]}"
     )
 
 

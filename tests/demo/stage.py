@@ -188,6 +188,26 @@ class Stage:
                     await asyncio.wait_for(self._changed.wait(), min(left, 1.0))
         return self.deployment
 
+    async def pods(self, slot: str) -> list[Json]:
+        """Return the pods of a slot, those on their way out included."""
+        path = f"/api/v1/namespaces/{self.namespace}/pods"
+        labels = f"serin.dev/deployment={self.name},serin.dev/slot={slot}"
+        found: list[Json] = (await self.api.request("GET", path, query={"labelSelector": labels}))["items"]
+        return found
+
+    async def until_empty(self, slot: str, *, seconds: float) -> None:
+        """Wait until the last pod of a slot is gone.
+
+        Raises:
+            NotReached: It was not in time.
+        """
+        deadline = time.monotonic() + seconds
+        while pods := await self.pods(slot):
+            if time.monotonic() > deadline:
+                names = ", ".join(pod["metadata"]["name"] for pod in pods)
+                raise NotReached(f"slot {slot} still has {names} after {seconds:.0f} s\n{self.tail()}")
+            await asyncio.sleep(0.5)
+
     def zero_since(self, slot: str, after: float) -> float | None:
         """Return when the slot's weight last became 0 and stayed so, None when it has weight or never had."""
         history = [shares for shares in self.shares if shares.at > after]

@@ -92,6 +92,7 @@ async def roll_out(stage: Stage, traffic: Traffic, step: Step, timeline: Timelin
         if killer is not None:
             await killer
         await stage.until(settled, seconds=SETTLE_SECONDS_MAX, what=f"everything settled after version {step.version}")
+        await stage.until_empty(_idle_slot(md), seconds=SETTLE_SECONDS_MAX)
     finally:
         if killer is not None:
             killer.cancel()
@@ -119,6 +120,11 @@ async def _kill_on_the_way(stage: Stage, step: Step, timeline: Timeline) -> None
     await asyncio.sleep(OPERATOR_AWAY_SECONDS)
     stage.start_operator()
     timeline.say("the operator is started again")
+
+
+def _idle_slot(md: Json) -> str:
+    """Return the slot that nobody stands in once a rollout has ended."""
+    return "b" if md["status"]["stable"]["slot"] == "a" else "a"
 
 
 def _account(

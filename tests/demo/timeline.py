@@ -66,6 +66,8 @@ class Timeline:
         where = f"{rollout.get('stage', '?')} {rollout.get('weight', 0)} %"
         self.say(f"v{version}  {where:<14} {rollout.get('verdict', ''):<10} {rollout.get('reason', '')}: {waits}")
         for gate in rollout.get("gates", []):
+            if _is_empty(gate):
+                continue
             if line := gate_line(gate):
                 self._write(f"{'':>6}      {line}")
 
@@ -90,6 +92,12 @@ def gate_line(gate: Json) -> str:
     if len(parts) == 2:  # a hard gate has no numbers
         parts.append(gate.get("message", ""))
     return "   ".join(part for part in parts if part)
+
+
+def _is_empty(gate: Json) -> bool:
+    """Say whether a gate that counts has not counted anything yet."""
+    arms = [gate[arm] for arm in ("stable", "candidate") if gate.get(arm)]
+    return bool(arms) and not any(counts.get("total") for counts in arms)
 
 
 def _rate(counts: Json) -> str:
