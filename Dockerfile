@@ -1,0 +1,29 @@
+# The operator: `docker build -t serin .`, then `docker run serin --help`.
+#
+# Everything that is installed is named with its hash in requirements/, the tools that make the wheel included.
+ARG PYTHON=3.11
+
+FROM python:${PYTHON}-slim AS build
+WORKDIR /src
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+COPY requirements/run.txt requirements/dev.txt requirements/
+RUN python -m venv /opt/serin \
+ && /opt/serin/bin/pip install --require-hashes -r requirements/run.txt
+# Of the development tools only those that make a wheel; a test knows their names.
+RUN awk '/^(hatchling|packaging|pathspec|pluggy|tomlkit|trove-classifiers)==/ {wanted = 1} wanted; !/\\$/ {wanted = 0}' \
+      requirements/dev.txt > requirements/build.txt \
+ && pip install --require-hashes -r requirements/build.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY operator operator
+RUN pip wheel --no-deps --no-build-isolation --wheel-dir /dist . \
+ && /opt/serin/bin/pip install --no-deps --no-index /dist/serin-*.whl \
+ && /opt/serin/bin/pip uninstall --yes --quiet pip setuptools
+
+FROM python:${PYTHON}-slim
+# Bytecode was compiled when it was installed; nothing is written at run time, so the root file system may be read-only.
+ENV PATH=/opt/serin/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+COPY --from=build /opt/serin /opt/serin
+# By number, so that runAsNonRoot can be checked.
+USER 65532:65532
+EXPOSE 8080
+ENTRYPOINT ["serin", "run"]
