@@ -1,0 +1,77 @@
+"""The image cannot be built everywhere; what can be checked of the Dockerfile without building is checked."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import tomllib
+from fnmatch import fnmatch
+from importlib.metadata import requires
+
+from packaging.requirements import Requirement
+
+from serin.cli.main import _parser
+from tests.unit.charts.objects import ROOT, installed
+
+DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
+IGNORED = (ROOT / ".dockerignore").read_text().splitlines()
+
+
+def _instructions(name: str) -> list[str]:
+    return [rest for word, _, rest in (line.partition(" ") for line in DOCKERFILE.splitlines()) if word == name]
+
+
+def _copied() -> list[str]:
+    """What is copied from the repository, not from another stage."""
+    lines = [shlex.split(line) for line in _instructions("COPY")]
+    return [path for words in lines if not words[0].startswith("--from") for path in words[:-1]]
+
+
+def test_what_is_copied_is_there() -> None:
+    """And .dockerignore lets it pass."""
+    assert IGNORED[1] == "*"
+    let_pass = [line.removeprefix("!") for line in IGNORED if line.startswith("!")]
+    for path in _copied():
+        assert (ROOT / path).exists(), path
+        assert any(fnmatch(path, f"{one}*") for one in let_pass), path
+
+
+def test_the_wheel_needs_nothing_that_is_not_copied() -> None:
+    """Files that pyproject.toml names must be there when the wheel is made."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = {project["readme"], *project["license-files"], "pyproject.toml", "operator"}
+    assert needed <= set(_copied())
+
+
+def test_the_entry_point_is_a_command_of_the_package() -> None:
+    """`serin run`, with the arguments that the Deployment gives."""
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert _instructions("ENTRYPOINT") == ['["serin", "run"]']
+    assert scripts["serin"] == "serin.cli.main:main"
+    arguments = installed()["Deployment", "serin"]["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert str(_parser().parse_args(["run", *arguments]).config) == "/etc/serin/config.yaml"
+
+
+def test_everything_is_installed_by_its_hash() -> None:
+    """Every install from outside checks hashes; the wheel is our own."""
+    installs = [part for part in re.split(r"&&|\n", DOCKERFILE) if "pip install" in part]
+    assert installs
+    for command in installs:
+        assert "--require-hashes" in command or "--no-index" in command, command
+
+
+def test_the_tools_that_make_the_wheel_are_all_named() -> None:
+    """With --require-hashes a missing one stops the build: hatchling's own dependencies change from time to time."""
+    found = re.search(r"\^\(([a-z|-]+)\)==", DOCKERFILE)
+    assert found is not None
+    named = set(found[1].split("|"))
+    needed = [Requirement(line) for line in requires("hatchling") or ()]
+    wanted = {one.name for one in needed if one.marker is None or one.marker.evaluate({"python_version": "3.11"})}
+    assert named == wanted | {"hatchling"}
+    locked = (ROOT / "requirements" / "dev.txt").read_text()
+    assert [name for name in sorted(named) if not re.search(rf"^{name}==", locked, re.MULTILINE)] == []
+
+
+def test_nobody_is_root() -> None:
+    """By number, because Kubernetes cannot check a name."""
+    assert _instructions("USER") == ["65532:65532"]
