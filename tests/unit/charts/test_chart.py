@@ -127,7 +127,17 @@ def test_a_misspelt_value_is_refused() -> None:
 
 def _helm(*arguments: str) -> subprocess.CompletedProcess[str]:
     assert HELM is not None
-    command = [HELM, "template", "serin", str(CHART), "--namespace", "serin-system", "--kube-version", "1.35.0", *arguments]
+    command = [
+        HELM,
+        "template",
+        "serin",
+        str(CHART),
+        "--namespace",
+        "serin-system",
+        "--kube-version",
+        "1.35.0",
+        *arguments,
+    ]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
