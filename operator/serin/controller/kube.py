@@ -83,6 +83,7 @@ GRPC_ROUTE = Kind("GRPCRoute", "gateway.networking.k8s.io", "v1", "grpcroutes")
 LEASE = Kind("Lease", "coordination.k8s.io", "v1", "leases")
 EVENT = Kind("Event", "events.k8s.io", "v1", "events")
 
+JSON_PATCH = "application/json-patch+json"
 REQUEST_SECONDS_MAX = 20.0
 LIST_CHUNK = 500
 
@@ -156,7 +157,7 @@ class Kube:
             kind.path(namespace, name),
             query={"fieldManager": FIELD_MANAGER},
             body=list(patch),
-            content_type="application/json-patch+json",
+            content_type=JSON_PATCH,
         )
 
     async def replace(self, kind: Kind, obj: Mapping[str, Any], subresource: str | None = None) -> Json:
@@ -201,7 +202,7 @@ class Kube:
         if 200 <= status < 300:
             parsed: Json = json.loads(data)
             return parsed
-        raise _error(status, _words(data), f"{method} {path}")
+        raise _error(status, _words(data), f"{method} {path}", tested=content_type == JSON_PATCH)
 
 
 def _words(data: bytes | str) -> str:
@@ -214,16 +215,16 @@ def _words(data: bytes | str) -> str:
         return text.strip().partition("\n")[0][:200]
 
 
-def _error(status: int, words: str, request: str) -> KubeError:
+def _error(status: int, words: str, request: str, *, tested: bool) -> KubeError:
     match status:
         case 404:
             return NotFound(f"{request}: {words}")
         case 409:
             return Conflict(f"{request}: {words}")
         case 400 | 422:
-            # A JSON patch whose `test` fails is a 422 as well; it says so.
-            failed_test = "test" in words.lower() and "patch" in words.lower()
-            return Conflict(f"{request}: {words}") if failed_test else Invalid(words)
+            # A JSON patch whose `test` fails is a 422 as well and says so; the words of others may hold anything,
+            # such as the image `patcher:latest`.
+            return Conflict(f"{request}: {words}") if tested and "test" in words.lower() else Invalid(words)
         case 401 | 403:
             return Forbidden(words)
         case _:
