@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from tests.cluster import Access, Cluster, ClusterError
 from tests.demo import manifests, report, story
@@ -24,18 +25,14 @@ RUN_SECONDS_MAX = 120.0
 def main(arguments: list[str] | None = None) -> int:
     """Run the demo; 0 when every outcome is right."""
     options = _parse(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: _interrupt())
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # SIGTERM cleans up like Ctrl-C
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a pipe shows it live as well
     timeline = Timeline(write=_tee(options.folder))
     timeline.say("starting the local cluster (etcd, API server, controllers, scheduler, Traefik, Prometheus)")
     try:
         with Cluster(options.name) as cluster:
             timeline.say(f"the cluster is up; KUBECONFIG={cluster.kubeconfig}")
-            code = asyncio.run(_show(cluster, options, timeline))
-            if options.keep:
-                timeline.say("kept until Ctrl-C; the operator has ended")
-                cluster.wait()
-            return code
+            return asyncio.run(_show(cluster, options, timeline))
     except ClusterError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -62,30 +59,39 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 async def _show(cluster: Access, options: argparse.Namespace, timeline: Timeline) -> int:
+    async with Stage(cluster, options.folder) as stage:
+        stage.on_change = timeline.see
+        code = await _play(stage, options, timeline)
+        if options.keep:
+            print(f"\nkept until Ctrl-C, the operator with it; export KUBECONFIG={cluster.kubeconfig}")
+            await asyncio.Event().wait()
+    return code
+
+
+async def _play(stage: Stage, options: argparse.Namespace, timeline: Timeline) -> int:
+    """Show the versions and report; whatever goes wrong, what was done so far is in the report."""
     steps = [step for step in story.STEPS if options.only in (None, f"v{step.version}")]
     steps = [step.again(run) for step in steps for run in range(1, options.runs + 1)]
     seconds_max = SECONDS_MAX + RUN_SECONDS_MAX * max(0, len(steps) - len(story.STEPS))
     done: list[Rollout] = []
+    totals: dict[str, Any] = {}
     error = ""
     started = time.monotonic()
-    totals = {}
-    async with Stage(cluster, options.folder) as stage:
-        stage.on_change = timeline.see
-        stage.operator_log.unlink(missing_ok=True)
-        try:
-            async with asyncio.timeout(seconds_max):
-                await stage.install(manifests.policy())
-                stage.start_operator()
-                await story.first(stage, timeline)
-                traffic = stage.start_traffic(rate=options.rate)
-                for step in steps:
-                    done.append(await story.roll_out(stage, traffic, step, timeline))
-                    timeline.say(f"v{step.version} {done[-1].outcome}: {done[-1].message}")
-                totals = await asyncio.to_thread(traffic.stop)
-        except NotReached as missed:
-            error = str(missed)
-        except TimeoutError:
-            error = f"not done within {seconds_max:.0f} s\n{stage.tail()}"
+    stage.operator_log.unlink(missing_ok=True)
+    try:
+        async with asyncio.timeout(seconds_max):
+            await stage.install(manifests.policy())
+            stage.start_operator()
+            await story.first(stage, timeline)
+            traffic = stage.start_traffic(rate=options.rate)
+            for step in steps:
+                done.append(await story.roll_out(stage, traffic, step, timeline))
+                timeline.say(f"v{step.version} {done[-1].outcome}: {done[-1].message}")
+            totals = await asyncio.to_thread(traffic.stop)
+    except NotReached as missed:
+        error = str(missed)
+    except TimeoutError:
+        error = f"not done within {seconds_max:.0f} s\n{stage.tail()}"
     written = report.write(
         options.folder / "report.json",
         done,
@@ -122,10 +128,6 @@ class Tee:
         print(line)
         with self._path.open("a") as file:
             file.write(line + "\n")
-
-
-def _interrupt() -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
