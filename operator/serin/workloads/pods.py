@@ -61,7 +61,11 @@ EXIT_WORDS: Final[Mapping[int, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Crash:
-    """The worst that a container of the arm did by itself; out of memory is worse than a crash loop."""
+    """The worst that a container of the arm did by itself; out of memory is worse than a crash loop.
+
+    CrashLoop is a container that is down now: it has ended once more than `restarts` says, and a hard gate need not
+    wait for the restart. One that was restarted and runs is no Crash; `ArmHealth.restarts` counts it.
+    """
 
     kind: CrashKind
     restarts: int
@@ -100,21 +104,12 @@ class ArmHealth:
         return self.ready >= self.desired
 
 
-def arm_health(
-    deployment: Mapping[str, Any] | None,
-    pods: Iterable[Mapping[str, Any]],
-    *,
-    restarts_max: int | None = 2,
-    out_of_memory: bool = True,
-) -> ArmHealth:
+def arm_health(deployment: Mapping[str, Any] | None, pods: Iterable[Mapping[str, Any]]) -> ArmHealth:
     """Read an arm from its Deployment and its pods.
 
     Args:
         deployment: The live Deployment, None when there is none (yet).
         pods: Live pods; those of other revisions are left out.
-        restarts_max: How many restarts of the arm's containers are let pass (`hard.restarts`); None for any
-            number. A container in back-off is one crash ahead of its count: with 0 its first crash counts.
-        out_of_memory: Whether an OOM kill is a crash by itself (`hard.outOfMemory`).
     """
     spec, status = (deployment or {}).get("spec", {}), (deployment or {}).get("status", {})
     desired = int(spec.get("replicas", 1)) if deployment is not None else 0
@@ -129,7 +124,7 @@ def arm_health(
         ready=len(ready),
         updated=int(status.get("updatedReplicas") or 0),
         pending_message=_first(_unschedulable(pod) for pod in present) or (blocked if _is_quota(blocked) else None),
-        crash=_crash(present, restarts_max, out_of_memory=out_of_memory),
+        crash=_crash(present),
         # A pod that was evicted stays in the list as Failed for a long time; it matters only while its
         # replacement is missing.
         evicted=bool(taken_away) and len(ready) < desired,
@@ -213,35 +208,32 @@ def _cannot_start(pod: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _crash(pods: Iterable[Mapping[str, Any]], restarts_max: int | None, *, out_of_memory: bool) -> Crash | None:
-    """Return the worst of what the containers did, by the limits of the hard gate."""
-    crashed = [(pod, state) for pod in pods for state in _containers(pod) if _crashes(pod, state)]
-    if not crashed:
-        return None
-    restarts = sum(_restarts(state) for _, state in crashed)
+def _crash(pods: Iterable[Mapping[str, Any]]) -> Crash | None:
+    """Return the worst that the containers did: an OOM kill at any time, else one that is down now by itself."""
+    states = [(pod, state) for pod in pods for state in _containers(pod)]
+    restarts = sum(_restarts(state) for _, state in states)
     count = f"{restarts} restart{'' if restarts == 1 else 's'} in all"
-    killed = [(pod, state) for pod, state in crashed if _ended(state).get("reason") == "OOMKilled"]
-    if killed and out_of_memory:
-        return Crash("OutOfMemory", restarts, f"{_where(*killed[0])} was killed for want of memory; {count}")
-    if restarts_max is None or restarts + sum(_down(state) for _, state in crashed) <= restarts_max:
+    for pod, state in states:
+        if _ended(state).get("reason") == "OOMKilled":
+            return Crash("OutOfMemory", restarts, f"{_where(pod, state)} was killed for want of memory; {count}")
+    down = [(pod, state) for pod, state in states if _down(pod, state)]
+    if not down:
         return None
-    pod, state = max(crashed, key=lambda item: _restarts(item[1]))
+    pod, state = max(down, key=lambda item: _restarts(item[1]))
     return Crash("CrashLoop", restarts, f"{_where(pod, state)} {_exit_words(_ended(state))}; {count}")
 
 
-def _crashes(pod: Mapping[str, Any], state: Mapping[str, Any]) -> bool:
-    """Say whether a container ended by itself; an init container that ended with 0 did what it should."""
-    if _restarts(state) or _waiting(state) == "CrashLoopBackOff":
+def _down(pod: Mapping[str, Any], state: Mapping[str, Any]) -> bool:
+    """Say whether a container has ended by itself and not been started again: once more than it was restarted.
+
+    An init container that ended with 0 did what it should.
+    """
+    if _waiting(state) == "CrashLoopBackOff":
         return True
-    ended = _ended(state)
-    return bool(ended.get("exitCode")) or (
-        bool(ended) and state in (pod.get("status", {}).get("containerStatuses") or [])
-    )
-
-
-def _down(state: Mapping[str, Any]) -> bool:
-    """Say whether a container has ended once more than it was restarted."""
-    return _waiting(state) == "CrashLoopBackOff" or bool((state.get("state") or {}).get("terminated"))
+    ended = (state.get("state") or {}).get("terminated")
+    if not ended:
+        return False
+    return bool(ended.get("exitCode")) or state in (pod.get("status", {}).get("containerStatuses") or [])
 
 
 def _restarts(state: Mapping[str, Any]) -> int:

@@ -17,8 +17,8 @@ def instant(text: str) -> float:
     return datetime.fromisoformat(f"2026-11-21T{text}").replace(tzinfo=UTC).timestamp()
 
 
-def health(*pods: Json, replicas: int = 1, **more: Any) -> ArmHealth:
-    return arm_health(live_deployment(replicas), pods, **more)
+def health(*pods: Json, replicas: int = 1) -> ArmHealth:
+    return arm_health(live_deployment(replicas), pods)
 
 
 def test_no_deployment_wants_nothing() -> None:
@@ -116,38 +116,28 @@ def test_waiting_to_start_is_nothing_to_report(reason: str) -> None:
 # --- the model ends by itself ---
 
 
+def test_a_container_that_runs_again_is_no_crash_but_counts() -> None:
+    """How many restarts are let pass is for the hard gate to say; they are added up over the arm."""
+    pods = [
+        pod(f"p{index}", states=[container(running="2026-11-21T09:00:30Z", restarts=count, ended={"exitCode": 1})])
+        for index, count in enumerate((1, 2))
+    ]
+    state = health(*pods, replicas=2)
+    assert (state.crash, state.restarts) == (None, 3)
+
+
 @pytest.mark.parametrize(
-    ("restarts", "limit", "crashed"),
+    "down",
     [
-        pytest.param(1, 2, False, id="below"),
-        pytest.param(2, 2, False, id="at the limit is let pass"),
-        pytest.param(3, 2, True, id="one above"),
-        pytest.param(1, 0, True, id="none is let pass"),
-        pytest.param(9, None, False, id="not judged"),
+        pytest.param(container(waiting="CrashLoopBackOff", restarts=2, ended={"exitCode": 1}), id="in back-off"),
+        pytest.param(container(restarts=2, ended={"exitCode": 1}, now=True), id="just ended"),
     ],
 )
-def test_restarts_beyond_the_limit_are_a_crash_even_while_it_runs(
-    restarts: int, limit: int | None, crashed: bool
-) -> None:
-    """hard.restarts says how many are let pass; they are added up over the arm."""
-    half = [restarts // 2, restarts - restarts // 2]
-    pods = [
-        pod(
-            f"p{index}",
-            states=[container(running="2026-11-21T09:00:30Z", restarts=count, ended={"exitCode": 1})],
-        )
-        for index, count in enumerate(half)
-    ]
-    state = health(*pods, restarts_max=limit)
-    assert (state.crash is not None) == crashed
-    assert state.restarts == restarts
-
-
-@pytest.mark.parametrize(("restarts", "limit", "crashed"), [(0, 0, True), (1, 2, False), (2, 2, True)])
-def test_a_container_in_back_off_is_one_crash_ahead_of_its_count(restarts: int, limit: int, crashed: bool) -> None:
+def test_a_container_that_is_down_is_a_crash(down: Json) -> None:
     """It has ended once more than it was started again, so there is no need to wait for the restart."""
-    looping = container(waiting="CrashLoopBackOff", restarts=restarts, ended={"exitCode": 1})
-    assert (health(pod(ready=None, states=[looping]), restarts_max=limit).crash is not None) == crashed
+    crash = health(pod("p0"), pod(ready=None, states=[down])).crash
+    assert crash is not None
+    assert (crash.kind, crash.restarts) == ("CrashLoop", 2)
 
 
 @pytest.mark.parametrize(
@@ -175,19 +165,10 @@ def test_a_crash_says_how_the_container_ended(ended: Json, words: str) -> None:
 def test_an_oom_kill_counts_at_once(now: bool) -> None:
     """Out of memory is a crash at the first time, whether it just happened or is the last thing that did."""
     killed = container(restarts=0 if now else 1, ended={"reason": "OOMKilled", "exitCode": 137}, now=now)
-    crash = health(pod(ready=None, states=[killed]), restarts_max=5).crash
+    crash = health(pod(ready=None, states=[killed])).crash
     assert crash is not None
     assert crash.kind == "OutOfMemory"
     assert "was killed for want of memory" in crash.message
-
-
-def test_an_oom_kill_that_is_not_judged_is_a_restart_like_any_other() -> None:
-    """hard.outOfMemory: false leaves it to the number of restarts."""
-    killed = pod(states=[container(restarts=1, ended={"reason": "OOMKilled", "exitCode": 137})])
-    assert health(killed, out_of_memory=False, restarts_max=1).crash is None
-    beyond = health(killed, out_of_memory=False, restarts_max=0).crash
-    assert beyond is not None
-    assert beyond.kind == "CrashLoop"
 
 
 def test_out_of_memory_is_the_worse_word() -> None:
@@ -211,15 +192,15 @@ def test_an_init_container_that_did_its_work_is_no_crash() -> None:
         "restartCount": 0,
         "state": {"terminated": {"exitCode": 0, "reason": "Completed"}},
     }
-    assert health(pod(initContainerStatuses=[done]), restarts_max=0).crash is None
+    assert health(pod(initContainerStatuses=[done])).crash is None
     failed = {"name": "fetch", "restartCount": 0, "state": {"terminated": {"exitCode": 3, "reason": "Error"}}}
-    assert health(pod(ready=None, initContainerStatuses=[failed]), restarts_max=0).crash is not None
+    assert health(pod(ready=None, initContainerStatuses=[failed])).crash is not None
 
 
 def test_the_end_of_a_pod_that_is_being_deleted_is_no_crash() -> None:
     """SIGTERM ends containers; that is what it is for."""
     leaving = pod(ready=None, deleted=True, states=[container(ended={"exitCode": 143}, now=True)])
-    assert health(pod("p2"), leaving, restarts_max=0).crash is None
+    assert health(pod("p2"), leaving).crash is None
 
 
 # --- the pod is taken away ---
@@ -244,7 +225,7 @@ DISRUPTED = {"type": "DisruptionTarget", "status": "True", "reason": "DeletionBy
 )
 def test_a_pod_that_was_taken_away_is_evicted_and_not_crashed(gone: Json) -> None:
     """What a node does to a pod says nothing about the model."""
-    state = health(gone, pod("p2", ready=None, states=[container(waiting="ContainerCreating")]), restarts_max=0)
+    state = health(gone, pod("p2", ready=None, states=[container(waiting="ContainerCreating")]))
     assert (state.evicted, state.crash) == (True, None)
 
 
