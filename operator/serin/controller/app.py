@@ -60,6 +60,7 @@ async def run(options: Options) -> None:
     config = options.config
     kube = await Kube.connect(str(options.kubeconfig) if options.kubeconfig is not None else None)
     cache, queue, telemetry = Cache(), WorkQueue[Key](), Telemetry()
+    kube.on_request = telemetry.requested
     telemetry.watch_depth(lambda: float(len(queue)))
     instance = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
     evidence = Evidence({source.name: Hub(source) for source in config.metric_sources}, queue.add)

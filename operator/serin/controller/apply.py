@@ -19,13 +19,16 @@ anywhere is finished by the next one.
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from serin.api.names import FINALIZER, SLOTS, Slot
+from serin.api import names
+from serin.api.names import FINALIZER, LABEL_SLOT, SLOTS, Slot
 from serin.api.parse import InvalidSpec, parse_model_revision
+from serin.api.reasons import Reason
 from serin.controller.cache import Cache
 from serin.controller.kube import (
     DEPLOYMENT,
@@ -35,6 +38,7 @@ from serin.controller.kube import (
     MODEL_REVISION,
     SERVICE,
     Conflict,
+    Forbidden,
     Invalid,
     Kind,
     Kube,
@@ -42,8 +46,11 @@ from serin.controller.kube import (
 )
 from serin.controller.observe import View
 from serin.rollout.decision import Decision, Desired, Workload
+from serin.rollout.observation import Refused
 from serin.rollout.record import is_recorded, with_outcome
 from serin.rollout.state import Outcome
+from serin.traffic.router import ROUTERS
+from serin.traffic.state import Routed
 from serin.workloads.deployment import desired_deployment
 from serin.workloads.differences import differs
 from serin.workloads.ownership import owned_by
@@ -64,9 +71,19 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class NotOurs:
-    """Something of somebody else's has a name that we need."""
+    """Something of somebody else's has a name that we need, or something that we need of theirs is missing.
+
+    still: asks the API server whether that is still so.
+    """
 
     words: str
+    still: Callable[[], Awaitable[bool]]
+    reason: Reason = Reason.ROUTE_CONFLICT
+
+    @property
+    def refused(self) -> Refused:
+        """What it means for the spec."""
+        return Refused(self.reason, self.words)
 
 
 Obstacle: TypeAlias = Refusal | NotOurs
@@ -85,6 +102,34 @@ class Writer:
         """One for the whole operator."""
         self._kube = kube
         self._cache = cache
+        self._unreached: dict[tuple[str, str], float] = {}
+
+    async def in_the_way(self, view: View, decision: Decision) -> NotOurs | None:
+        """What of somebody else's stands in the way of what the decision starts; None when it starts nothing.
+
+        To be asked before anything is stored or written, so that nothing is begun that cannot go on.
+        """
+        before, after = view.seen.state, decision.state
+        namespace, name = view.md.metadata.namespace, view.md.metadata.name
+        adopts = after.stable is not None and after.stable.adopted is not None and before.stable is None
+        starts = after.candidate is not None and (
+            before.candidate is None or before.candidate.revision != after.candidate.revision
+        )
+        if not adopts and not starts:
+            return None
+        try:
+            if adopts and after.stable is not None and after.stable.adopted is not None:
+                await self._existing(view, after.stable.adopted)
+            for slot in SLOTS:
+                await self._ours(view, SERVICE, names.slot_service(name, slot))
+            if starts and after.candidate is not None and after.candidate.adopted is None:
+                await self._ours(view, DEPLOYMENT, after.candidate.revision)
+        except _Stop as stop:
+            if isinstance(stop.obstacle, NotOurs):
+                logger.info("in the way", extra={"object": f"{namespace}/{name}", "what": stop.obstacle.words})
+                return stop.obstacle
+            raise
+        return None
 
     async def write(
         self, view: View, decision: Decision, status: Json | None, on_stored: Callable[[], None]
@@ -102,21 +147,21 @@ class Writer:
             if status is not None:
                 await self.status(view.raw, status)
                 on_stored()
-            await self._slots(view, decision.desired)
+            unused = await self._slots(view, decision.desired)
             for work in decision.desired.workloads:
                 if not work.surplus:
-                    await self._workload(view, work)
+                    await self._workload(view, decision, work)
             await self._weights(view, decision.desired)
             await self._address(view, decision.desired)
             for work in decision.desired.workloads:
                 if work.surplus:
-                    await self._workload(view, work)
+                    await self._scale_down(view, decision, work)
             if decision.state.outcome is not None:
                 await self._record(view, decision.state.outcome)
             await self._prune(view, decision)
         except _Stop as stop:
             return stop.obstacle
-        return None
+        return unused
 
     async def status(self, raw: Json, status: Json) -> None:
         """Write a ModelDeployment's status at the resourceVersion it was read at.
@@ -144,56 +189,131 @@ class Writer:
         view.raw["metadata"] = written["metadata"]
 
     async def _revision(self, view: View, decision: Decision) -> None:
-        candidate = decision.state.candidate
+        """What runs or is going to; the one of stable too, should somebody have deleted it."""
         wanted = view.revision
-        if wanted is None or candidate is None or candidate.revision != wanted["metadata"]["name"]:
-            return
-        if candidate.revision in view.revisions:
+        name = wanted["metadata"]["name"] if wanted is not None else None
+        placed = (decision.state.stable, decision.state.candidate)
+        if wanted is None or name in view.revisions or name not in {one.revision for one in placed if one is not None}:
             return
         try:
             self._cache.put("ModelRevision", await self._kube.create(MODEL_REVISION, wanted))
         except Conflict:
-            live = await self._kube.get(MODEL_REVISION, view.md.metadata.namespace, candidate.revision)
-            if not owned_by(live, view.md):
-                raise _Stop(NotOurs(f"ModelRevision {candidate.revision} belongs to somebody else")) from None
-            self._cache.put("ModelRevision", live)
+            self._cache.put("ModelRevision", await self._ours(view, MODEL_REVISION, name) or wanted)
 
-    async def _slots(self, view: View, desired: Desired) -> None:
-        """Both slots' Services: permanent, whatever revision takes its turn in them."""
+    async def _slots(self, view: View, desired: Desired) -> NotOurs | None:
+        """Both slots' Services: permanent, whatever revision takes its turn in them.
+
+        Returns the obstacle in a slot that nothing stands in: it must not keep stable from being looked after.
+        """
         if not desired.workloads and not desired.adopted:
-            return
+            return None
         ports = self._ports(view, desired)
         adopted = dict(desired.adopted)
+        used = {work.slot for work in desired.workloads if not work.surplus} | adopted.keys()
+        unused: NotOurs | None = None
         for slot in SLOTS:
             service = slot_service(view.md, slot, target_port=ports.get(slot))
+            live = self._cache.get("Service", view.md.metadata.namespace, service["metadata"]["name"])
             if slot in adopted:
-                if self._cache.get("Service", view.md.metadata.namespace, service["metadata"]["name"]):
+                if live is not None:
                     continue
                 existing = await self._existing(view, adopted[slot])
-                service["spec"]["selector"] = existing["spec"].get("selector") or {}
+                service["spec"]["selector"] = existing["spec"]["selector"]
                 _follow_ports(service, existing)
-            await self._ensure(view, SERVICE, service)
+            elif live is not None and _follows_another(live) and not self._released(view, desired, slot):
+                continue
+            try:
+                await self._ensure(view, SERVICE, service)
+            except _Stop as stop:
+                if slot in used or not isinstance(stop.obstacle, NotOurs):
+                    raise
+                unused = stop.obstacle
+        return unused
+
+    def _released(self, view: View, desired: Desired, slot: Slot) -> bool:
+        """Whether a slot that still leads to an adopted Service's pods may be turned to ours.
+
+        Not while the gateway may send it anything: until a candidate of ours gets weight there, those pods answer.
+        """
+        key, now = (view.md.metadata.uid, slot), asyncio.get_running_loop().time()
+        if desired.weights is not None and desired.weights.of(slot) > 0:
+            return True
+        if not isinstance(view.seen.route, Routed) or view.seen.route.reaches(slot):
+            self._unreached.pop(key, None)
+            return False
+        if now - self._unreached.setdefault(key, now) < view.seen.gateway_reload_seconds:
+            return False
+        del self._unreached[key]
+        return True
 
     async def _existing(self, view: View, name: str) -> Json:
-        try:
-            return await self._kube.get(SERVICE, view.md.metadata.namespace, name)
-        except NotFound:
-            raise _Stop(NotOurs(f"spec.serving.existing.service: there is no Service {name}")) from None
+        """The running Service that the spec wants to be taken over."""
 
-    async def _workload(self, view: View, work: Workload) -> None:
-        live = view.deployments.get(work.revision)
+        async def fault() -> str | None:
+            try:
+                found = await self._kube.get(SERVICE, view.md.metadata.namespace, name)
+            except NotFound:
+                return f"there is no Service {name} in this namespace"
+            selects = (found.get("spec") or {}).get("selector")
+            return None if selects else f"Service {name} has no selector, so it is not known which pods are to be taken"
+
+        async def still() -> bool:
+            return await fault() is not None
+
+        words = await fault()
+        if words is not None:
+            raise _Stop(NotOurs(f"spec.serving.existing.service: {words}", still, Reason.INVALID_SPEC))
+        return await self._kube.get(SERVICE, view.md.metadata.namespace, name)
+
+    async def _ours(self, view: View, kind: Kind, name: str) -> Json | None:
+        """The live object, None when there is none. A new one is asked for: the watches hide what is not ours."""
+        namespace = view.md.metadata.namespace
+
+        async def found() -> Json | None:
+            try:
+                return await self._kube.get(kind, namespace, name)
+            except NotFound:
+                return None
+
+        async def still() -> bool:
+            live = await found()
+            return live is not None and not owned_by(live, view.md)
+
+        live = self._cache.get(kind.name, namespace, name) or await found()
+        if live is not None and not owned_by(live, view.md):
+            words = f"metadata.name: {kind.name} {name} exists and is not Serin's; rename it or the ModelDeployment"
+            raise _Stop(NotOurs(words, still))
+        return live
+
+    async def _workload(self, view: View, decision: Decision, work: Workload) -> None:
         raw = self._cache.get("ModelRevision", view.md.metadata.namespace, work.revision)
         if raw is None:
-            if work.surplus and live is not None:
-                raise _Stop(NotOurs(f"ModelRevision {work.revision} is gone while its pods are not"))
             return
         revision = parse_model_revision(raw)
         if isinstance(revision, InvalidSpec):
-            raise _Stop(Refusal(f"ModelRevision {work.revision}: {revision}"))
+            self._refused(view, decision, work, f"ModelRevision {work.revision}: {revision}")
+            return
         try:
             await self._ensure(view, DEPLOYMENT, desired_deployment(view.md, revision, work.slot, work.replicas))
-        except Invalid as error:
-            raise _Stop(Refusal(str(error))) from error
+        except (Invalid, Forbidden) as error:
+            # An admission webhook says no with 403 as well; without its words 403 is about our own rights.
+            if isinstance(error, Forbidden) and "denied the request" not in str(error):
+                raise
+            self._refused(view, decision, work, f"spec.serving.template: {error}")
+
+    def _refused(self, view: View, decision: Decision, work: Workload, words: str) -> None:
+        """A candidate that the API server refuses ends; what serves stays as it is, and the look goes on."""
+        candidate = decision.state.candidate
+        if candidate is not None and candidate.revision == work.revision:
+            raise _Stop(Refusal(words))
+        logger.warning("not written", extra={"object": view.seen.name, "what": work.revision, "why": words})
+
+    async def _scale_down(self, view: View, decision: Decision, work: Workload) -> None:
+        if self._cache.get("ModelRevision", view.md.metadata.namespace, work.revision) is not None:
+            await self._workload(view, decision, work)
+        elif work.revision in view.deployments:
+            # Somebody deleted the revision: nothing can go back to it, so its pods need not be kept either.
+            await self._kube.delete(DEPLOYMENT, view.md.metadata.namespace, work.revision)
 
     async def _weights(self, view: View, desired: Desired) -> None:
         if desired.weights is None:
@@ -202,12 +322,25 @@ class Writer:
         namespace, name = view.md.metadata.namespace, view.router.name(view.md)
         if view.router.owned(view.md):
             await self._ensure(view, kind, view.router.desired(view.md, desired.weights))
+            await self._retire_routes(view)
             return
-        if view.route is None:
+        if view.route is None or not isinstance(view.seen.route, Routed):
             return
         patch = view.router.patch(view.route, view.md, desired.weights)
         if patch:
             self._cache.put(kind.name, await self._kube.patch(kind, namespace, name, patch))
+        await self._retire_routes(view)
+
+    async def _retire_routes(self, view: View) -> None:
+        """Routes of our own that the spec no longer asks for: their weights would never move again."""
+        namespace, name = view.md.metadata.namespace, view.md.metadata.name
+        for router in ROUTERS:
+            if router.kind == view.router.kind and view.router.owned(view.md):
+                continue
+            live = self._cache.get(router.kind, namespace, name)
+            if live is not None and owned_by(live, view.md):
+                await self._kube.delete(ROUTE_KINDS[router.kind], namespace, name)
+                self._cache.forget(router.kind, (namespace, name))
 
     async def _address(self, view: View, desired: Desired) -> None:
         """The Service `<deployment>`; one that is somebody else's stays theirs, and the slots' Services do."""
@@ -222,6 +355,8 @@ class Writer:
             logger.warning("address not taken", extra={"object": view.seen.name, "why": str(stop)})
 
     async def _record(self, view: View, outcome: Outcome) -> None:
+        if outcome.reason is Reason.PREVIOUSLY_REJECTED:
+            return  # the record says already why it was rejected, and must go on saying so
         namespace = view.md.metadata.namespace
         revision = self._cache.get("ModelRevision", namespace, outcome.revision)
         if revision is None or is_recorded(outcome, revision.get("status") or {}):
@@ -250,19 +385,25 @@ class Writer:
     async def _ensure(self, view: View, kind: Kind, desired: Json) -> None:
         """Apply what differs. An object that is new to us is looked up first: it may be somebody else's."""
         metadata = desired["metadata"]
-        live = self._cache.get(kind.name, metadata["namespace"], metadata["name"])
-        if live is None:
-            try:
-                live = await self._kube.get(kind, metadata["namespace"], metadata["name"])
-            except NotFound:
-                live = None
-        if live is not None and not owned_by(live, view.md):
-            words = f"{kind.name} {metadata['name']} exists and is not Serin's; rename it or the ModelDeployment"
-            raise _Stop(NotOurs(words))
+        live = await self._ours(view, kind, metadata["name"])
         if differs(desired, live):
-            live = await self._kube.apply(kind, desired)
+            try:
+                live = await self._kube.apply(kind, desired)
+            except NotFound as error:
+                words = f"the API server does not know {kind.name} ({error}); is the Gateway API installed?"
+                raise _Stop(NotOurs(words, self._unknown(kind, metadata["namespace"]))) from error
         if live is not None:
             self._cache.put(kind.name, live)
+
+    def _unknown(self, kind: Kind, namespace: str) -> Callable[[], Awaitable[bool]]:
+        async def still() -> bool:
+            try:
+                await self._kube.list(kind, namespace)
+            except NotFound:
+                return True
+            return False
+
+        return still
 
     def _ports(self, view: View, desired: Desired) -> Mapping[Slot, int]:
         """Where the tenant of each slot listens: a revision keeps its port when the spec's has changed."""
@@ -272,6 +413,11 @@ class Writer:
             if revision is not None and not work.surplus:
                 ports[work.slot] = int(revision["spec"]["serving"]["port"])
         return ports
+
+
+def _follows_another(service: Json) -> bool:
+    """Whether a slot's Service leads to the pods of an adopted one: its selector knows no slot."""
+    return LABEL_SLOT not in ((service.get("spec") or {}).get("selector") or {})
 
 
 def _follow_ports(service: Json, existing: Json) -> None:

@@ -1,7 +1,8 @@
 """What a deletion leaves: a route of others that sends everything to stable, or pods that stay.
 
 Everything of ours goes by its owner reference. Only two cases need work before, and only they have a finalizer:
-a route of somebody else's, whose two weights must not point at a candidate; and deletionPolicy Orphan.
+a route of somebody else's, whose two weights must not point at a candidate; and deletionPolicy Orphan, where that
+holds for a route of our own too, because it stays.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from serin.controller.apply import ROUTE_KINDS
 from serin.controller.cache import Cache
 from serin.controller.kube import DEPLOYMENT, MODEL_DEPLOYMENT, SERVICE, Kind, Kube, NotFound
 from serin.controller.observe import parse
-from serin.rollout.persist import load_state
+from serin.rollout.persist import UnreadableStatus, load_state
 from serin.rollout.state import State
 from serin.traffic.router import router_for
 from serin.traffic.state import Routed
@@ -40,7 +41,7 @@ class Deletion:
             return
         md = parse(raw)
         if not isinstance(md, InvalidSpec):
-            state = load_state(raw.get("status") or {})
+            state = _state(raw)
             await self._leave_route(md, state)
             if md.spec.deletion_policy == "Orphan":
                 await self._orphan(md, state)
@@ -58,7 +59,8 @@ class Deletion:
 
     async def _leave_route(self, md: ModelDeployment, state: State) -> None:
         router = router_for(md)
-        if router.owned(md) or state.stable is None:
+        goes = router.owned(md) and md.spec.deletion_policy != "Orphan"
+        if goes or state.stable is None:
             return
         kind = ROUTE_KINDS[router.kind]
         try:
@@ -99,3 +101,12 @@ class Deletion:
             ]
             await self._kube.patch(kind, namespace, object_name, patch)
             logger.info("orphaned", extra={"object": f"{namespace}/{object_name}", "kind": kind.name})
+
+
+def _state(raw: Json) -> State:
+    """What the status holds; one that cannot be read must not keep the object from going."""
+    try:
+        return load_state(raw.get("status") or {})
+    except UnreadableStatus as error:
+        logger.warning("deleted as if nothing served", extra={"why": str(error)})
+        return State()

@@ -75,8 +75,12 @@ def keys_of(kind: str, obj: Json, cache: Cache) -> Iterable[Key]:
         yield (namespace, owner)
     elif kind == "RolloutPolicy":
         yield from _others(cache, namespace, lambda other: _policy_name(other) == metadata["name"])
-    elif kind in ("HTTPRoute", "GRPCRoute"):
-        yield from _others(cache, namespace, lambda other: _route_name(other) == metadata["name"])
+    if kind in ("HTTPRoute", "GRPCRoute"):
+        # By name and not only by label: a stranger's route may have the name of one of ours, and one that we left
+        # behind (deletionPolicy Orphan) still carries the label. Ours, by far the most, need no search.
+        known = cache.get("ModelDeployment", namespace, owner) if owner else None
+        if known is None or _wanted_route(known) != metadata["name"]:
+            yield from _others(cache, namespace, lambda other: _wanted_route(other) == metadata["name"])
 
 
 def _watcher(kind: str, cache: Cache, add: Callable[[Key], None]) -> Callable[..., Any]:
@@ -107,3 +111,7 @@ def _route_name(raw: Json) -> str | None:
         if name is not None:
             return str(name)
     return None
+
+
+def _wanted_route(raw: Json) -> str:
+    return _route_name(raw) or str(raw["metadata"]["name"])

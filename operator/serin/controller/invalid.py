@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from serin.api.conditions import PROMOTED, STALLED, Condition, set_condition
+from serin.api.conditions import PROMOTED, READY, STALLED, Condition, ConditionStatus, find_condition, set_condition
 from serin.api.parse import InvalidSpec
 
 Json = dict[str, Any]
@@ -17,16 +17,11 @@ def invalid_status(raw: Json, fault: InvalidSpec, now: datetime) -> Json | None:
     generation = int(raw["metadata"].get("generation", 0))
     before = [Condition.model_validate(one) for one in status.get("conditions") or ()]
     after = before
-    for kind, value in ((PROMOTED, "False"), (STALLED, "True")):
-        after = set_condition(
-            after,
-            kind,
-            "True" if value == "True" else "False",
-            fault.reason,
-            str(fault),
-            now=now,
-            generation=generation,
-        )
+    said: list[tuple[str, ConditionStatus]] = [(PROMOTED, "False"), (STALLED, "True")]
+    if find_condition(before, READY) is None:
+        said.append((READY, "False"))  # nothing serves yet; where something does, what was said of it stays
+    for kind, value in said:
+        after = set_condition(after, kind, value, fault.reason, str(fault), now=now, generation=generation)
     new = status | {
         "observedGeneration": generation,
         "phase": "Stalled",

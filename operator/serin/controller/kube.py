@@ -14,7 +14,7 @@ watched and applied is plain JSON, and 700 model classes would cost the memory o
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -94,6 +94,8 @@ class Kube:
     def __init__(self, api: aio_client.ApiClient) -> None:
         """Use `Kube.connect`."""
         self._api = api
+        self.on_request: Callable[[str, str], None] = lambda verb, plural: None
+        """Called with the verb and the resource of each request that is sent."""
 
     @classmethod
     async def connect(cls, kubeconfig: str | None = None) -> Kube:
@@ -189,6 +191,7 @@ class Kube:
         headers = {"Content-Type": content_type, "Accept": "application/json"}
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         given = {key: value for key, value in (query or {}).items() if value}
+        self.on_request(method, _resource(path))
         url = self._api.configuration.host + path + ("?" + urlencode(given) if given else "")
         try:
             answer = await self._api.rest_client.request(
@@ -203,6 +206,12 @@ class Kube:
             parsed: Json = json.loads(data)
             return parsed
         raise _error(status, _words(data), f"{method} {path}", tested=content_type == JSON_PATCH)
+
+
+def _resource(path: str) -> str:
+    """The resource that a path leads to: `leases` of /apis/coordination.k8s.io/v1/namespaces/x/leases/y."""
+    in_namespace = path.partition("/namespaces/")[2].split("/")
+    return in_namespace[1] if len(in_namespace) > 1 else path.rpartition("/")[2]
 
 
 def _words(data: bytes | str) -> str:

@@ -6,7 +6,9 @@ evidence since the last write, the reading position in the metrics, and when the
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from serin.metrics.reading import Outage, Reading
 from serin.rollout.observation import Refused
@@ -14,6 +16,20 @@ from serin.rollout.state import State
 
 Key = tuple[str, str]
 """(namespace, name) of a ModelDeployment."""
+
+
+class Obstacle(Protocol):
+    """Something of somebody else's that stands in the way of what the spec asks for."""
+
+    @property
+    def refused(self) -> Refused:
+        """What it means for the spec."""
+        ...
+
+    @property
+    def still(self) -> Callable[[], Awaitable[bool]]:
+        """Asks whether it is still there."""
+        ...
 
 
 @dataclass(slots=True)
@@ -24,7 +40,7 @@ class Memory:
     pending: readings that were taken and are in no remembered state yet.
     written_at: monotonic seconds of the last write of the status.
     refusal: what the API server said when it refused the candidate's Deployment.
-    obstacle: something of somebody else's that stands where an object of ours belongs.
+    obstacle: something of somebody else's that stands in the way; it is asked about again at each look.
     """
 
     uid: str = ""
@@ -32,7 +48,7 @@ class Memory:
     pending: tuple[Reading | Outage, ...] = ()
     written_at: float = field(default=float("-inf"))
     refusal: str | None = None
-    obstacle: Refused | None = None
+    obstacle: Obstacle | None = None
 
     def remember(self, state: State) -> None:
         """Go on from this state; it holds all pending readings."""

@@ -20,7 +20,8 @@ from serin.controller.cache import Cache
 from serin.controller.config import Config
 from serin.controller.evidence import Beginning, Forward, GoOn, History, Want
 from serin.controller.memory import Memory
-from serin.metrics.presets import PRESETS
+from serin.metrics.presets import PRESETS, Preset, unsupported
+from serin.metrics.promql import TemplateError, expand
 from serin.metrics.reading import ArmRef, Arms, CompareNeed, Need, QueryNeed, SlowNeed
 from serin.metrics.source import MetricSource
 from serin.rollout.observation import Observation, Occupant, Past, Refused, Target, Wanted
@@ -30,6 +31,7 @@ from serin.rollout.starting import adopted
 from serin.rollout.state import Kind, Placed, State
 from serin.traffic.gateway import Claim
 from serin.traffic.router import ROUTERS, Router, router_for
+from serin.traffic.state import Absent, Conflict, RouteState
 from serin.workloads.pods import ArmHealth, arm_health
 from serin.workloads.revision import desired_revision
 
@@ -78,13 +80,14 @@ def observe(raw: Json, md: ModelDeployment, cache: Cache, memory: Memory, state:
             wanted=_wanted(md, revision, memory),
             policy=policy,
             state=state,
-            route=router.observe(route, md, rivals=_rivals(md, router, cache)),
+            route=_route_state(md, router, route, cache),
             replicas=md.spec.serving.replicas,
             paused=md.spec.rollout.paused,
             past={name: _past(obj) for name, obj in revisions.items()},
+            attempts={name: int((obj.get("status") or {}).get("attempts") or 0) for name, obj in revisions.items()},
             health=_health(deployments, pods),
             occupants=_occupants(state, deployments, pods),
-            adoptable=md.spec.serving.existing.service if md.spec.serving.existing is not None else None,
+            adoptable=_adoptable(md, memory),
             refusal=memory.refusal,
             gateway_reload_seconds=config.gateway_reload_seconds,
             interval_seconds=source.grid.interval if source is not None else 15.0,
@@ -113,15 +116,46 @@ def plan_for(md: ModelDeployment, cache: Cache, config: Config) -> Plan | Refuse
     if isinstance(resolved, InvalidSpec):
         return Refused(resolved.reason, str(resolved))
     plan = plan_of(resolved)
-    names = [source.name for source in config.metric_sources]
-    if plan.source not in names:
-        known = ", ".join(names) or "none"
-        words = f"metrics.source {plan.source} is not in the operator's configuration (there: {known})"
+    own = md.spec.rollout
+    metrics = own.metrics.to_dict() if own.metrics is not None else {}
+    source = find_source(config, plan.source)
+    if source is None:
+        known = ", ".join(one.name for one in config.metric_sources) or "none"
+        field = _field_of("metrics.source", md, own="source" in metrics)
+        words = f"{field}: {plan.source} is not in the operator's configuration (there: {known})"
         return Refused(Reason.INVALID_SPEC, words)
-    if plan.preset not in ("auto", *PRESETS):
-        words = f"metrics.preset {plan.preset} is unknown; use auto or one of {', '.join(sorted(PRESETS))}"
+    name = source.preset if plan.preset == "auto" else plan.preset
+    if name not in PRESETS:
+        field = _field_of("metrics.preset", md, own="preset" in metrics)
+        words = f"{field}: there is no preset {name}; use auto or one of {', '.join(sorted(PRESETS))}"
         return Refused(Reason.INVALID_SPEC, words)
+    trouble = _unmeasurable(plan, PRESETS[name], md)
+    if trouble is not None:
+        return Refused(Reason.INVALID_SPEC, f"{_field_of('gates', md, own=own.gates is not None)}: {trouble}")
     return plan
+
+
+def _unmeasurable(plan: Plan, preset: Preset, md: ModelDeployment) -> str | None:
+    """Which required gate could never be measured, and why: it would hold the rollout for ever and say nothing."""
+    for gate in plan.rate_gates():
+        if not gate.required:
+            continue
+        if isinstance(gate, QueryGate):
+            try:
+                for template in (gate.total, gate.bad):
+                    expand(template, ("any",))
+            except TemplateError as error:
+                return f"gate {gate.name}: {error}"
+        words = unsupported(preset, _need(gate, md), grpc=md.spec.serving.protocol == "grpc")
+        if words is not None:
+            return f"gate {gate.name}: {words}"
+    return None
+
+
+def _field_of(field: str, md: ModelDeployment, *, own: bool) -> str:
+    """Where a field of the plan was written: in the ModelDeployment or in its policy."""
+    reference = md.spec.rollout.policy_ref
+    return f"spec.rollout.{field}" if own or reference is None else f"RolloutPolicy {reference.name}: spec.{field}"
 
 
 def want_of(view: View, state: State, config: Config) -> Want | None:
@@ -197,13 +231,36 @@ def _need(gate: RateGate, md: ModelDeployment) -> Need:
 
 def _wanted(md: ModelDeployment, revision: Json | None, memory: Memory) -> Wanted:
     if memory.obstacle is not None:
-        return memory.obstacle
+        return memory.obstacle.refused
     if revision is not None:
         return Target(revision["metadata"]["name"], md.spec.model.version)
     existing = md.spec.serving.existing
     assert existing is not None  # noqa: S101 - the API demands a template or an existing Service
     placed = adopted(md.metadata.name, existing.service)
     return Target(placed.revision, placed.version)
+
+
+def _adoptable(md: ModelDeployment, memory: Memory) -> str | None:
+    """The Service to take over as the first stable; not one that was looked for and is not there."""
+    existing = md.spec.serving.existing
+    return existing.service if existing is not None and memory.obstacle is None else None
+
+
+def _route_state(md: ModelDeployment, router: Router, route: Json | None, cache: Cache) -> RouteState:
+    """What the route says; words about somebody else's name the field that leads to it."""
+    state = router.observe(route, md, rivals=_rivals(md, router, cache))
+    if router.owned(md):
+        return state
+    field = f"spec.traffic.{'httpRoute' if md.spec.traffic.http_route is not None else 'grpcRoute'}.ref"
+    match state:
+        case Absent():
+            slots = " and ".join(slot_service(md.metadata.name, slot) for slot in SLOTS)
+            words = f"there is no {router.kind} {router.name(md)} here; create it with {slots} among its backendRefs"
+            return Conflict(Reason.ROUTE_CONFLICT, f"{field}: {words}")
+        case Conflict(reason=reason, message=message):
+            return Conflict(reason, f"{field}: {message}")
+        case _:
+            return state
 
 
 def _past(revision: Json) -> Past:

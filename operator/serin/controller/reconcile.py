@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +12,6 @@ from typing import Any
 from serin.api.conditions import Condition
 from serin.api.names import LABEL_DEPLOYMENT
 from serin.api.parse import InvalidSpec
-from serin.api.reasons import Reason
 from serin.controller.apply import NotOurs, Refusal, Writer
 from serin.controller.cache import Cache
 from serin.controller.config import Config
@@ -26,7 +25,7 @@ from serin.controller.memory import Key, Memory
 from serin.controller.observe import View, beginning, observe, parse, want_of
 from serin.controller.telemetry import Telemetry
 from serin.rollout.decide import decide
-from serin.rollout.observation import Refused
+from serin.rollout.decision import Note
 from serin.rollout.persist import landmark, load_state
 from serin.rollout.report import Subject, status_of
 from serin.rollout.state import State
@@ -91,10 +90,13 @@ class Reconciler:
         md = parse(raw)
         now = datetime.now(UTC)
         if isinstance(md, InvalidSpec):
+            self._evidence.drop(key)
             status = invalid_status(raw, md, now)
             if status is not None:
                 await self._writer.status(raw, status)
             return
+        if memory.obstacle is not None and not await memory.obstacle.still():
+            memory.obstacle = None
         stored = load_state(raw.get("status") or {})
         state = memory.state if memory.state is not None else stored
         view = observe(raw, md, self._cache, memory, state, self._config)
@@ -104,6 +106,11 @@ class Reconciler:
         memory.pending += self._evidence.take(key)
         view = replace(view, seen=replace(view.seen, readings=memory.pending))
         decision = decide(view.seen, now)
+        in_the_way = await self._writer.in_the_way(view, decision)
+        if in_the_way is not None:
+            memory.obstacle = in_the_way
+            view = replace(view, seen=replace(view.seen, wanted=in_the_way.refused, adoptable=None))
+            decision = decide(view.seen, now)
         if landmark(decision.state) == landmark(stored):
             memory.remember(decision.state)
         status = status_of(decision, view.seen, _subject(view), _conditions(raw), now)
@@ -118,23 +125,34 @@ class Reconciler:
             # but not stored would be acted upon and then forgotten by a kill.
             memory.written_at = loop_now
             memory.remember(decision.state)
+            # A transition is told once it is stored: the next look finds it done and would say nothing, should a
+            # later write of this one fail.
+            self._tell(key, raw, decision.notes)
 
+        known = memory.obstacle is not None
         obstacle = await self._writer.write(view, decision, write, on_stored)
+        if write is None:
+            self._tell(key, raw, decision.notes)
         memory.refusal = obstacle.words if isinstance(obstacle, Refusal) else None
-        memory.obstacle = Refused(Reason.ROUTE_CONFLICT, obstacle.words) if isinstance(obstacle, NotOurs) else None
-        if obstacle is not None:
-            self._add_later(key, 0.0 if isinstance(obstacle, Refusal) else OBSTACLE_RETRY_SECONDS)
-        for note in decision.notes:
+        if isinstance(obstacle, NotOurs):
+            memory.obstacle = obstacle
+        if memory.obstacle is not None:
+            self._add_later(key, OBSTACLE_RETRY_SECONDS if known else 0.0)
+        if memory.refusal is not None:
+            self._add_later(key, 0.0)
+        if decision.look_again_seconds is not None:
+            self._add_later(key, decision.look_again_seconds)
+        # Reading goes on from the new state without waiting for the next look.
+        self._read(key, replace(view, seen=replace(view.seen, state=decision.state)), decision.state)
+
+    def _tell(self, key: Key, raw: Json, notes: Sequence[Note]) -> None:
+        for note in notes:
             self._recorder.tell(raw, note)
             self._telemetry.transition(note)
             logger.info(
                 "transition",
                 extra={"object": "/".join(key), "reason": note.reason.value, "words": note.message},
             )
-        if decision.look_again_seconds is not None:
-            self._add_later(key, decision.look_again_seconds)
-        # Reading goes on from the new state without waiting for the next look.
-        self._read(key, replace(view, seen=replace(view.seen, state=decision.state)), decision.state)
 
     def _read(self, key: Key, view: View, state: State) -> None:
         want = want_of(view, state, self._config)

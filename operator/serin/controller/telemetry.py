@@ -28,10 +28,20 @@ class Telemetry:
         self._transitions = Counter(
             "serin_transitions", "Transitions of rollouts by reason.", ["reason"], registry=self.registry
         )
+        self._requests = Counter(
+            "serin_kubernetes_requests",
+            "Requests sent to the API server, watches aside.",
+            ["verb", "resource"],
+            registry=self.registry,
+        )
         self._leading = Gauge("serin_leading", "1 while this process leads.", registry=self.registry)
         self._depth = Gauge(
             "serin_workqueue_depth", "ModelDeployments that wait to be looked at.", registry=self.registry
         )
+
+    def requested(self, verb: str, resource: str) -> None:
+        """A request goes to the API server; watches and lists of the watchers are not counted here."""
+        self._requests.labels(verb, resource).inc()
 
     def watch_depth(self, depth: Callable[[], float]) -> None:
         """Ask for the queue's length whenever metrics are read."""

@@ -1,0 +1,1 @@
+"""How the operator does with a thousand ModelDeployments, and with two hundred rollouts at once."""
