@@ -25,7 +25,7 @@ class Workload:
 class Desired:
     """What the cluster should look like.
 
-    weights: None leaves the route alone (nothing serves yet, or it is in conflict).
+    weights: None leaves the route alone: nothing serves yet.
     serving: the slot that the Service `<deployment>` selects; None before anything serves.
     adopted: slots whose Service selects the pods of somebody else's Service, by its name.
     """

@@ -10,41 +10,42 @@ from serin.traffic.weights import Weights
 from serin.workloads.capacity import replicas_needed
 
 
-def desired(state: State, seen: Observation, *, shielded: bool, drained: frozenset[str]) -> Desired:
-    """The workloads and weights of a state.
-
-    shielded: the candidate cannot answer right now, so it gets no traffic whatever its stage says.
-    drained: revisions that lost their traffic long enough ago to be scaled down.
-    """
+def desired(state: State, seen: Observation) -> Desired:
+    """The workloads and weights of a state."""
     workloads: list[Workload] = []
     if state.stable is not None and state.stable.adopted is None:
         workloads.append(Workload(state.stable.revision, state.stable.slot, seen.replicas))
     if state.candidate is not None and state.attempt is not None:
         replicas = candidate_replicas(state.attempt, seen.replicas)
         workloads.append(Workload(state.candidate.revision, state.candidate.slot, replicas))
-    placed = {work.revision for work in workloads}
-    workloads += [
-        Workload(tenant.revision, tenant.slot, 0, surplus=True)
-        for tenant in seen.occupants
-        if tenant.revision in drained and tenant.revision not in placed
-    ]
     serving = state.stable or (state.candidate if _ready(state.candidate, seen) else None)
     return Desired(
         workloads=tuple(workloads),
-        weights=weights(state, shielded=shielded),
+        weights=weights(state),
         serving=serving.slot if serving is not None else None,
         adopted=((state.stable.slot, state.stable.adopted),) if state.stable and state.stable.adopted else (),
     )
 
 
-def weights(state: State, *, shielded: bool) -> Weights | None:
-    """The shares of the two slots; None while nothing serves and nothing is ready."""
+def surplus(state: State, seen: Observation, drained: frozenset[str]) -> tuple[Workload, ...]:
+    """What is to be scaled to nothing: tenants that lost their traffic long enough ago and are placed nowhere."""
+    placed = {one.revision for one in (state.stable, state.candidate) if one is not None}
+    return tuple(
+        Workload(tenant.revision, tenant.slot, 0, surplus=True)
+        for tenant in seen.occupants
+        if tenant.revision in drained and tenant.revision not in placed
+    )
+
+
+def weights(state: State) -> Weights | None:
+    """The shares of the two slots; None while nothing serves and nothing is on its way."""
     candidate, stable = state.candidate, state.stable
     if stable is None:
         if candidate is None:
             return None
         # Nothing else serves, so the route may already point at the first revision: it answers when it is ready.
         return Weights.toward(candidate.slot, 100)
+    shielded = state.attempt is not None and state.attempt.shielded
     share = 0 if candidate is None or shielded else candidate_share(state.attempt)
     return Weights.toward(stable.slot, 100 - share)
 

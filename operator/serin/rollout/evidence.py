@@ -8,7 +8,9 @@ the number of stages.
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from dataclasses import dataclass, replace
+from typing import assert_never
 
 from serin.api.reasons import Reason
 from serin.metrics.reading import Counted, Missing, Outage, Reading
@@ -16,7 +18,7 @@ from serin.rollout.plan import CompareGate, LimitGate, Plan, QueryGate, RateGate
 from serin.rollout.state import Attempt, GateState
 from serin.stats import Counts
 from serin.stats.constant import ConstantSettings, ConstantTest
-from serin.stats.margin import freeze_margin
+from serin.stats.margin import Margin, freeze_margin
 from serin.stats.rate import RateSettings, RateTest
 
 # Requests come in bursts; until an A/A of stable's own pods says how much, assume a quarter more variance.
@@ -43,38 +45,49 @@ def open_gates(attempt: Attempt) -> Attempt:
     return replace(attempt, gates=tuple(_open_gate(plan, gate, histories[gate.name]) for gate in plan.rate_gates()))
 
 
-def absorb(
-    attempt: Attempt,
-    look: Reading | Outage,
-    *,
-    weight: int,
-    in_effect: bool,
-    ready: bool,
-    silent_seconds_max: float,
-    lag_seconds: float,
-) -> Attempt:
-    """The attempt after one instant of the metrics grid.
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What was so around the readings of one look.
 
-    weight: the candidate's share in percent that was wanted during the interval.
-    in_effect: that weight was read back from the route and the candidate had a ready endpoint; else the
-        interval counts neither for the soak nor for requests that should have been seen.
-    ready: the candidate has a ready pod.
+    weight: the candidate's share in percent that its stage says.
+    in_effect: that weight was read back from the route and the candidate could answer; else an interval counts
+        neither for the soak nor for requests that should have been seen.
+    ready: the candidate has the pods it needs, or waits for a node, which is not its fault.
+    held: somebody or something holds the rollout (paused, stable is down), so its time does not count.
     silent_seconds_max: time goes on for the soak and the deadline for this long without any request; a night
         without traffic is no reason to end an attempt.
     lag_seconds: how long after a weight was read back the readings surely show nothing of the weight before: the
         gateway's reload and the settling of samples.
+    """
+
+    weight: int
+    in_effect: bool
+    ready: bool
+    held: bool
+    silent_seconds_max: float
+    lag_seconds: float
+
+
+def absorb(attempt: Attempt, look: Reading | Outage, around: Around) -> Attempt:
+    """The attempt after one instant of the metrics grid.
 
     An Outage moves nothing: its time does not count and the evidence stays, for missing data is no verdict. The
     counters go on meanwhile, so that the next Reading covers the gap.
     """
     match look:
         case Outage(reason=reason, message=message):
-            gates = tuple(replace(gate, missing=(reason, message)) for gate in attempt.gates)
-            return replace(attempt, gates=gates)
+            return replace(attempt, outage=(reason, message))
         case Reading():
-            moved = _absorb_time(attempt, look, in_effect=in_effect, ready=ready, silent_seconds_max=silent_seconds_max)
-            settled = moved.effect_since > 0 and look.instant - look.seconds >= moved.effect_since + lag_seconds
-            return _absorb_counts(moved, look, weight=weight if settled else 0)
+            moved = _absorb_time(attempt, look, around)
+            settled = moved.effect_since > 0 and look.instant - look.seconds >= moved.effect_since + around.lag_seconds
+            return _absorb_counts(moved, look, around, weight=around.weight if settled else 0)
+        case _:
+            assert_never(look)
+
+
+def margin_of(gate: CompareGate | QueryGate, stable: Counts) -> Margin:
+    """The gate's margin after so many requests of stable, or what is known of it."""
+    return freeze_margin(gate.margin.plus, gate.margin.of_stable, gate.margin.maximum, stable)
 
 
 def with_soak(attempt: Attempt, soak_seconds: float) -> Attempt:
@@ -88,23 +101,26 @@ def with_soak(attempt: Attempt, soak_seconds: float) -> Attempt:
 
 def _open_gate(plan: Plan, gate: RateGate, history: Counts) -> GateState:
     test: RateTest | ConstantTest
+    # The rollout fails when the mean of the required gates' evidence reaches 1/alpha. A gate that fails by itself must
+    # have brought the mean there: one that fails for good without it could neither be rolled back nor promoted.
+    alpha = plan.alpha / max(1, len(plan.required()))
     match gate:
         case LimitGate():
             test = ConstantTest(
                 ConstantSettings(
                     maximum=gate.maximum,
-                    alpha=plan.alpha,
+                    alpha=alpha,
                     beta=plan.beta,
-                    tolerance=gate.maximum * LIMIT_TOLERANCE_SHARE,
+                    tolerance=min(gate.maximum * LIMIT_TOLERANCE_SHARE, 0.5 * (1.0 - gate.maximum)),
                     soak_seconds=0.0,
                     overdispersion=OVERDISPERSION_ASSUMED,
                 )
             )
         case CompareGate() | QueryGate():
-            margin = freeze_margin(gate.margin.plus, gate.margin.of_stable, gate.margin.maximum, history)
+            margin = margin_of(gate, history)
             test = RateTest(
                 RateSettings(
-                    alpha=plan.alpha,
+                    alpha=alpha,
                     beta=plan.beta,
                     # Once frozen, least and most are the margin itself. Before, the least margin and the largest
                     # tolerance that can come out: the evidence so far then stays valid whatever comes out (see
@@ -119,38 +135,70 @@ def _open_gate(plan: Plan, gate: RateGate, history: Counts) -> GateState:
     return GateState(name=gate.name, test=test, history=history)
 
 
-def _absorb_time(
-    attempt: Attempt, reading: Reading, *, in_effect: bool, ready: bool, silent_seconds_max: float
-) -> Attempt:
-    """Let time go on by what was measured: not while a required gate had nothing to read, not in a silent night."""
-    required = {gate.name for gate in attempt.plan.rate_gates() if gate.required}
-    measured = not any(isinstance(reading.gates.get(name), Missing | None) for name in required)
+def _absorb_time(attempt: Attempt, reading: Reading, around: Around) -> Attempt:
+    """Let time go on by what was measured: not while a gate that decides had nothing to read, not in a silent night."""
+    deciding = attempt.plan.required() & attempt.plan.judged(attempt.stage)
+    measured = not any(isinstance(reading.gates.get(name), Missing | None) for name in deciding)
     silent = reading.stable_requests == 0 and reading.candidate_requests == 0
-    # Counts of an outage are in the reading that ends it; its time is neither soak nor progress.
-    span = reading.seconds - reading.outage_seconds
+    span = _measured_seconds(reading)
     silent_seconds = attempt.silent_seconds + span if silent else 0.0
-    seconds = span if measured and silent_seconds < silent_seconds_max else 0.0
+    counts = measured and not around.held and silent_seconds < around.silent_seconds_max
+    seconds = span if counts else 0.0
     return replace(
         attempt,
         instant=reading.instant,
-        active_seconds=attempt.active_seconds + seconds,
-        soaked_seconds=attempt.soaked_seconds + (seconds if in_effect else 0.0),
-        effect_since=(attempt.effect_since or reading.instant) if in_effect else 0.0,
-        unready_seconds=0.0 if ready else attempt.unready_seconds + span,
+        active_seconds=attempt.active_seconds + (seconds if attempt.first_traffic else 0.0),
+        soaked_seconds=attempt.soaked_seconds + (seconds if around.in_effect else 0.0),
+        effect_since=(attempt.effect_since or reading.instant) if around.in_effect else 0.0,
+        warm_since=(attempt.warm_since or reading.instant) if around.in_effect and around.weight else 0.0,
+        unready_seconds=0.0 if around.ready else attempt.unready_seconds + span,
         silent_seconds=silent_seconds,
+        requests_per_second=_busier(attempt.requests_per_second, reading),
         stable_seen=reading.stable_seen,
         candidate_seen=reading.candidate_seen,
+        outage=None,
     )
 
 
-def _absorb_counts(attempt: Attempt, reading: Reading, *, weight: int) -> Attempt:
-    """Let the counts into the tests. Before first traffic only the ability to measure is looked at."""
+def _measured_seconds(reading: Reading) -> float:
+    """Counts of an outage are in the reading that ends it; its time is neither soak nor progress."""
+    return max(0.0, reading.seconds - reading.outage_seconds)
+
+
+def _busier(before: float, reading: Reading) -> float:
+    """Requests a second of both arms: it rises at once and falls within minutes.
+
+    A rollout must not be refused as too slow because the last hour was quiet.
+    """
+    if reading.seconds <= 0.0:
+        return before
+    now = (reading.stable_requests + reading.candidate_requests) / reading.seconds
+    kept = math.exp(-reading.seconds / TRAFFIC_MEMORY_SECONDS)
+    return max(now, kept * before + (1.0 - kept) * now)
+
+
+TRAFFIC_MEMORY_SECONDS = 300.0
+
+
+def _absorb_counts(attempt: Attempt, reading: Reading, around: Around, *, weight: int) -> Attempt:
+    """Let the counts into the tests. Before first traffic only the ability to measure is looked at.
+
+    weight: the candidate's share during the whole interval, 0 where that is not known.
+    """
     if not attempt.first_traffic:
         return replace(attempt, gates=tuple(_looked(gate, reading) for gate in attempt.gates))
+    attempt = replace(
+        attempt,
+        requests=attempt.requests + reading.candidate_requests,
+        # Without a settled weight some of them may be the stage's before.
+        stage_requests=attempt.stage_requests + (reading.candidate_requests if weight else 0),
+    )
     if 0 < weight < 100:
         attempt = _expect(attempt, reading, weight)
     plan_gates = {gate.name: gate for gate in attempt.plan.rate_gates()}
-    warm = reading.instant - attempt.first_traffic >= attempt.plan.warm_in_seconds
+    # A reading at t is about what happened until t less the settling time, so it is warm only when it began so late.
+    begun = reading.instant - reading.seconds - around.lag_seconds
+    warm = attempt.warm_since > 0 and begun >= attempt.warm_since + attempt.plan.warm_in_seconds
     gates = tuple(_absorb_gate(plan_gates[gate.name], gate, reading, warm=warm) for gate in attempt.gates)
     return replace(attempt, gates=gates)
 
@@ -160,9 +208,8 @@ def _expect(attempt: Attempt, reading: Reading, weight: int) -> Attempt:
 
     With 90 of 100 requests seen at stable and a weight of 10, 90 x 10 / 90 = 10 are expected. Only intervals that lie
     wholly after the weight took effect count: 25 requests of stable from before a step from 50 to 95 percent would
-    make 475 that never were. The books are
-    closed whenever 50 were expected and enough of them seen, so that a candidate that hangs late is found as
-    fast as one that hangs from the start.
+    make 475 that never were. The books are closed whenever 50 were expected and enough of them seen, so that a
+    candidate that hangs late is found as fast as one that hangs from the start.
     """
     expected = attempt.expected + reading.stable_requests * weight / (100 - weight)
     seen = attempt.seen + reading.candidate_requests
@@ -171,10 +218,30 @@ def _expect(attempt: Attempt, reading: Reading, weight: int) -> Attempt:
     return replace(attempt, expected=expected, seen=seen)
 
 
-# Fewer than 20 % of at least 50 expected requests: with independent routing at the weight, seeing fewer than 10
-# where 50 are expected has a probability below 1e-12 (Poisson), so chance is not the cause.
+def unanswered(attempt: Attempt, weight: int) -> bool:
+    """Whether requests surely went to the candidate and were not answered.
+
+    At least 50 expected and fewer than 20 % of them seen, and that not by chance: of n counted requests each is the
+    candidate's with the weight as its probability, so seeing k or fewer has a probability of at most
+    exp(-n KL(k/n || weight)) (Chernoff). At weight 10 with 450 of stable and 5 seen n KL is 33: out of the question. In
+    bake at 95 % with a holdback of 5 %, 4 of stable and 11 seen make 76 expected; that is 4.6, one look in a hundred.
+    """
+    if not 0 < weight < 100 or attempt.expected < EXPECTED_REQUESTS_MIN:
+        return False
+    if attempt.seen >= SEEN_SHARE_MIN * attempt.expected:
+        return False
+    share = weight / 100
+    counted = attempt.expected * (1 - share) / share + attempt.seen
+    found = attempt.seen / counted
+    divergence = (found * math.log(found / share) if found else 0.0) + (1 - found) * math.log((1 - found) / (1 - share))
+    return counted * divergence >= UNANSWERED_LOG_ODDS
+
+
 EXPECTED_REQUESTS_MIN = 50.0
 SEEN_SHARE_MIN = 0.2
+
+# exp(-25) is 1 in 7 x 10^10: room for requests that come in bursts, and for a look every few seconds.
+UNANSWERED_LOG_ODDS = 25.0
 
 
 def _looked(gate: GateState, reading: Reading) -> GateState:
@@ -193,8 +260,8 @@ def _absorb_gate(plan_gate: RateGate, gate: GateState, reading: Reading, *, warm
         case Counted():
             cold = isinstance(plan_gate, CompareGate | LimitGate) and plan_gate.what == "slowerThan" and not warm
             if cold:
-                return replace(gate, missing=None)
-            return _update(plan_gate, gate, counted, reading.seconds)
+                counted = Counted(Counts(), Counts())  # time goes on, the numbers are left out
+            return _update(plan_gate, gate, counted, _measured_seconds(reading))
         case Missing(reason=reason, message=message):
             return replace(gate, missing=(reason, message))
         case None:
@@ -208,11 +275,9 @@ def _update(plan_gate: RateGate, gate: GateState, counted: Counted, seconds: flo
         case RateTest():
             assert isinstance(plan_gate, CompareGate | QueryGate)  # noqa: S101 - only these two open a RateTest
             test = test.update(counted.stable, counted.candidate, seconds)
-            rule = plan_gate.margin
-            before = freeze_margin(rule.plus, rule.of_stable, rule.maximum, gate.history + gate.stable)
-            if before.value is None:
+            if margin_of(plan_gate, gate.history + gate.stable).value is None:
                 # A rule on counts only: the margin freezes when stable reaches 1,000 requests.
-                now = freeze_margin(rule.plus, rule.of_stable, rule.maximum, gate.history + stable)
+                now = margin_of(plan_gate, gate.history + stable)
                 if now.value is not None:
                     test = test.with_margin(now.value, tolerance_of(plan_gate, now.value))
         case ConstantTest():

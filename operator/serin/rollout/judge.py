@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from serin.api.reasons import Reason
-from serin.rollout.plan import CompareGate, LimitGate, QueryGate, RateGate
+from serin.rollout.plan import CompareGate, HardGate, LimitGate, QueryGate, RateGate
 from serin.rollout.state import Attempt, GateState
 from serin.stats.evidence import Evidence, Verdict
 from serin.stats.merge import combine
@@ -32,8 +32,14 @@ class Judgement:
 
 
 def judge(attempt: Attempt, names: frozenset[str]) -> Judgement:
-    """Judge the attempt's required gates among `names`."""
-    required = {gate.name for gate in attempt.plan.rate_gates() if gate.required and gate.name in names}
+    """Judge the attempt's required gates among `names`.
+
+    The weights in the mean are those of all required gates, whatever a stage judges. A gate that a stage leaves out
+    counts as 1 there, so the mean over a part never reaches 1/alpha more often than the mean over all reaches
+    1/alpha - 1: changing what is judged from stage to stage costs at most alpha^2.
+    """
+    every = attempt.plan.required()
+    required = every & names
     states = [gate for gate in attempt.gates if gate.name in required]
     evidences = {gate.name: gate.test.evidence for gate in states if gate.test is not None}
     missing = next(((gate.name, *gate.missing) for gate in states if gate.missing is not None), None)
@@ -41,14 +47,16 @@ def judge(attempt: Attempt, names: frozenset[str]) -> Judgement:
     if not evidences:
         # No rate gate is required here: nothing can fail on counts, and nothing is left to prove.
         return Judgement("pass" if not unproven else "undecided", (), unproven, missing)
-    combined = combine(evidences, required, None, attempt.plan.alpha)
-    return Judgement(combined.verdict, tuple(combined.culprits), unproven, missing)
+    combined = combine(evidences, required, dict.fromkeys(every, 1.0), attempt.plan.alpha)
+    culprits = tuple(name for name in combined.culprits if name in evidences)
+    return Judgement(combined.verdict, culprits, unproven, missing)
 
 
 def reports(attempt: Attempt) -> tuple[dict[str, Any], ...]:
     """Every rate gate with both arms' numbers, in the shape of status.rollout.gates."""
     gates = {gate.name: gate for gate in attempt.plan.rate_gates()}
-    return tuple(_report(gates[state.name], state) for state in attempt.gates)
+    judged = attempt.plan.judged(attempt.stage)
+    return tuple(_report(gates[state.name], state, judged=state.name in judged) for state in attempt.gates)
 
 
 def describe(report: Mapping[str, Any]) -> str:
@@ -63,7 +71,22 @@ def describe(report: Mapping[str, Any]) -> str:
     return words
 
 
-def _report(gate: RateGate, state: GateState) -> dict[str, Any]:
+def hard_reports(attempt: Attempt, fault_of: Callable[[HardGate], str | None]) -> tuple[dict[str, Any], ...]:
+    """Every hard gate in the same shape; it has no numbers, only a fault or none."""
+    found = ((gate, fault_of(gate)) for gate in attempt.plan.hard_gates())
+    return tuple(
+        {
+            "name": gate.name,
+            "kind": "hard",
+            "required": gate.required,
+            "verdict": "fail" if fault is not None else "undecided",
+            "message": fault if fault is not None else "no fault",
+        }
+        for gate, fault in found
+    )
+
+
+def _report(gate: RateGate, state: GateState, *, judged: bool) -> dict[str, Any]:
     evidence = state.test.evidence if state.test is not None else None
     report: dict[str, Any] = {
         "name": gate.name,
@@ -77,9 +100,12 @@ def _report(gate: RateGate, state: GateState) -> dict[str, Any]:
         report["difference"] = None if evidence.difference is None else round(evidence.difference, 6)
         report["interval"] = [round(bound, 6) for bound in evidence.interval]
         report["margin"] = round(_margin(state, gate), 6)
-    if state.missing is not None:
+    if not judged and evidence is not None and evidence.verdict == "undecided":
+        report["message"] = "not judged at this stage"
+    elif state.missing is not None:
         reason, message = state.missing
-        report["message"] = f"{reason}: {message}"
+        report["reason"] = reason.value
+        report["message"] = message
     elif evidence is not None:
         report["message"] = _message(evidence)
     return report

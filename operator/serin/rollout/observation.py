@@ -66,6 +66,7 @@ class Observation:
     readings: what the metrics grid gave since the attempt's instant, oldest first; usually one entry, none when
         this look was caused by an event between two instants, several after a restart.
     health: by revision, for every revision that has a Deployment or pods (and an adopted Service).
+    attempts: by revision, how often it was tried before, as its record says.
     refusal: the API server's words when it refused the target's Deployment in this very pass.
     replicas: what the spec asks for.
     interval_seconds, settle_seconds: of the metrics grid; a reading at t covers what happened until t - settle.
@@ -80,6 +81,7 @@ class Observation:
     replicas: int = 1
     paused: bool = False
     past: Mapping[str, Past] = field(default_factory=dict)
+    attempts: Mapping[str, int] = field(default_factory=dict)
     health: Mapping[str, ArmHealth] = field(default_factory=dict)
     occupants: tuple[Occupant, ...] = ()
     readings: tuple[Reading | Outage, ...] = ()

@@ -63,7 +63,7 @@ def landmark(state: State) -> tuple[object, ...]:
     return (
         state.stable,
         state.candidate,
-        (attempt.number, attempt.kind, attempt.stage) if attempt is not None else None,
+        (attempt.number, attempt.kind, attempt.stage, attempt.shielded) if attempt is not None else None,
         (outcome.revision, outcome.end, outcome.reason, outcome.attempt) if outcome is not None else None,
     )
 
@@ -88,12 +88,16 @@ _ATTEMPT_NUMBERS = (
     "first_traffic",
     "stage_since",
     "effect_since",
+    "warm_since",
     "silent_seconds",
     "unready_seconds",
     "expected",
     "seen",
+    "requests_per_second",
+    "placed_at",
 )
-_ATTEMPT_FLAGS = ("stable_seen", "candidate_seen")
+_ATTEMPT_COUNTS = ("requests", "stage_requests", "stable_restarts")
+_ATTEMPT_FLAGS = ("shielded", "stable_seen", "candidate_seen")
 
 
 def _dump_attempt(attempt: Attempt) -> Json:
@@ -108,7 +112,8 @@ def _dump_attempt(attempt: Attempt) -> Json:
         "steps": [dump_step(step) for step in attempt.steps],
         "plan": attempt.plan.to_json(),
         "evidence": {
-            **{name: getattr(attempt, name) for name in (*_ATTEMPT_NUMBERS, *_ATTEMPT_FLAGS)},
+            **{name: getattr(attempt, name) for name in (*_ATTEMPT_NUMBERS, *_ATTEMPT_COUNTS, *_ATTEMPT_FLAGS)},
+            **({"outage": list(attempt.outage)} if attempt.outage is not None else {}),
             "gates": [_dump_gate(gate) for gate in attempt.gates],
         },
     }
@@ -116,7 +121,11 @@ def _dump_attempt(attempt: Attempt) -> Json:
 
 def _load_attempt(raw: Mapping[str, Any]) -> Attempt:
     evidence = raw["evidence"]
-    numbers: dict[str, Any] = {name: float(evidence[name]) for name in _ATTEMPT_NUMBERS}
+    numbers: dict[str, Any] = {
+        **{name: float(evidence[name]) for name in _ATTEMPT_NUMBERS},
+        **{name: int(evidence[name]) for name in _ATTEMPT_COUNTS},
+        **{name: bool(evidence[name]) for name in _ATTEMPT_FLAGS},
+    }
     return Attempt(
         number=int(raw["attempt"]),
         kind=Kind(raw["kind"]),
@@ -128,8 +137,7 @@ def _load_attempt(raw: Mapping[str, Any]) -> Attempt:
         soaked_seconds=float(raw["soakedSeconds"]),
         gates=tuple(_load_gate(gate) for gate in evidence["gates"]),
         steps=tuple(load_step(step) for step in raw.get("steps") or ()),
-        stable_seen=bool(evidence["stable_seen"]),
-        candidate_seen=bool(evidence["candidate_seen"]),
+        outage=_load_missing(evidence.get("outage")),
         **numbers,
     )
 
@@ -159,15 +167,18 @@ def _load_gate(raw: Mapping[str, Any]) -> GateState:
         test = RateTest.from_json(raw["rate"])
     elif "constant" in raw:
         test = ConstantTest.from_json(raw["constant"])
-    missing = raw.get("missing")
     return GateState(
         name=raw["name"],
         test=test,
         history=Counts(*raw["history"]),
         stable=Counts(*raw["stable"]),
         candidate=Counts(*raw["candidate"]),
-        missing=(Reason(missing[0]), str(missing[1])) if missing else None,
+        missing=_load_missing(raw.get("missing")),
     )
+
+
+def _load_missing(raw: list[Any] | None) -> tuple[Reason, str] | None:
+    return (Reason(raw[0]), str(raw[1])) if raw else None
 
 
 def _dump_counts(counts: Counts) -> list[int]:
@@ -197,6 +208,7 @@ def _dump_outcome(outcome: Outcome) -> Json:
         "message": outcome.message,
         "at": outcome.at,
         "attempt": outcome.attempt,
+        **({"stage": outcome.steps[-1].stage} if outcome.steps else {}),
         "steps": [dump_step(step) for step in outcome.steps],
         "gates": [dict(gate) for gate in outcome.gates],
     }

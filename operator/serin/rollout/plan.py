@@ -1,8 +1,8 @@
 """The plan of an attempt: its stages and gates with absolute numbers.
 
-A plan is taken from the policy when the attempt starts and kept with it: an edit of the policy in mid-rollout
-changes the next attempt, not this one. Rates and margins are fractions (0.01 is one percentage point), times
-are seconds.
+A plan is taken from the policy when the candidate's first traffic comes and kept with the attempt: an edit of the
+policy in mid-rollout changes the next attempt, not this one, but for what `Plan.with_live` lets through. Rates and
+margins are fractions (0.01 is one percentage point), times are seconds.
 """
 
 from __future__ import annotations
@@ -83,8 +83,9 @@ RateGate: TypeAlias = CompareGate | QueryGate | LimitGate
 class Canary:
     """A share of the traffic for the candidate.
 
-    gates: names of the gates that are judged here; None means all.
+    gates: names of the gates that are judged here; None means all. Hard gates are always judged.
     advance: 'passed' wants every required gate's proof, 'notFailing' only that none fails.
+    requests_min: requests of the candidate in this stage, at least.
     """
 
     name: str
@@ -141,26 +142,55 @@ class Plan:
         return tuple(gate for gate in self.gates if isinstance(gate, HardGate))
 
     def needs_proof(self, index: int) -> bool:
-        """Whether the stage is left only with every required gate's pass.
+        """Whether the stage is left only with a pass of every required gate that it judges.
 
-        The last stage before full traffic always needs it; bake keeps what was proven.
+        The last stage before full traffic always needs it, of all gates; bake keeps what was proven.
         """
         stage = self.stages[index]
         match stage:
             case Bake():
-                return True
+                return False
             case Canary():
-                last = not any(isinstance(later, Canary) for later in self.stages[index + 1 :])
-                return last or stage.advance == "passed"
+                return stage.advance == "passed" or self._last_canary(index)
             case _:
                 assert_never(stage)
 
     def judged(self, index: int) -> frozenset[str]:
-        """Names of the gates that stage `index` judges; full traffic is reached only through all of them."""
+        """Names of the rate gates that stage `index` judges; -1 is before any traffic.
+
+        Full traffic is reached only through all of them, whatever a stage lists, and before any weight moves each
+        of them must be measurable. Without a holdback nothing is left to compare with.
+        """
+        names = frozenset(gate.name for gate in self.rate_gates())
+        if index < 0:
+            return names
         stage = self.stages[index]
-        if stage.gates is None or self.needs_proof(index):
-            return frozenset(gate.name for gate in self.gates)
-        return frozenset(stage.gates)
+        if stage.gates is not None and not self._last_canary(index):
+            names &= frozenset(stage.gates)
+        if isinstance(stage, Bake) and not stage.holdback:
+            names &= self.absolute()
+        return names
+
+    def absolute(self) -> frozenset[str]:
+        """Names of the rate gates that need no stable to compare with."""
+        return frozenset(gate.name for gate in self.gates if isinstance(gate, LimitGate))
+
+    def required(self) -> frozenset[str]:
+        """Names of the rate gates that decide."""
+        return frozenset(gate.name for gate in self.rate_gates() if gate.required)
+
+    def reads(self) -> tuple[object, ...]:
+        """What is read from the metrics; plans that read the same may share what was read."""
+        return (self.source, self.preset, *(_what_is_read(gate) for gate in self.rate_gates()))
+
+    def with_live(self, policy: Plan) -> Plan:
+        """The snapshot with what stays live of the policy: what happens at the deadline, and a later deadline."""
+        later = max(self.progress_seconds, policy.progress_seconds)
+        return dataclasses.replace(self, on_timeout=policy.on_timeout, progress_seconds=later)
+
+    def _last_canary(self, index: int) -> bool:
+        later = self.stages[index + 1 :]
+        return isinstance(self.stages[index], Canary) and not any(isinstance(stage, Canary) for stage in later)
 
     def to_json(self) -> dict[str, Any]:
         """The snapshot that is stored with the attempt."""
@@ -183,6 +213,16 @@ class Plan:
             return cls(**fields)
         except (KeyError, TypeError) as error:
             raise ValueError(f"not a stored plan: {error}") from error
+
+
+def _what_is_read(gate: RateGate) -> tuple[object, ...]:
+    match gate:
+        case QueryGate():
+            return (gate.name, gate.total, gate.bad)
+        case CompareGate() | LimitGate():
+            return (gate.name, gate.what, gate.objective_seconds)
+        case _:
+            assert_never(gate)
 
 
 def tolerance_of(gate: CompareGate | QueryGate, margin: float) -> float:

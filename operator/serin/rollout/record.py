@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from serin.api.reasons import Reason
 from serin.rollout.state import End, Outcome, Step
 
 ENTRIES_MAX = 100
@@ -26,8 +27,11 @@ VERDICTS: dict[End, str] = {
 
 
 def is_recorded(outcome: Outcome, status: Mapping[str, Any]) -> bool:
-    """Whether a revision's status already holds this end."""
-    return (
+    """Whether a revision's status already holds this end.
+
+    A revision that is refused because it was rejected before keeps that verdict: nothing new was learnt of it.
+    """
+    return outcome.reason is Reason.PREVIOUSLY_REJECTED or (
         status.get("verdict") == VERDICTS[outcome.end]
         and status.get("attempts") == outcome.attempt
         and status.get("verdictReason") == outcome.reason.value

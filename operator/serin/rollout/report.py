@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from serin.api.conditions import PROMOTED, READY, RECONCILING, STALLED, Condition, remove_condition, set_condition
 from serin.api.reasons import Reason
+from serin.rollout.arms import hard_fault, readiness
 from serin.rollout.decision import Decision
-from serin.rollout.desired import candidate_share
-from serin.rollout.judge import judge, reports
+from serin.rollout.ending import stage_name
+from serin.rollout.forecast import expect
+from serin.rollout.judge import hard_reports, judge, reports
 from serin.rollout.observation import Observation, Target
 from serin.rollout.persist import dump_state
-from serin.rollout.rules import DEGRADED_RATE
+from serin.rollout.plan import Plan
 from serin.rollout.state import Attempt, Kind
 
 Json = dict[str, Any]
@@ -40,7 +42,7 @@ def status_of(
     state, standing = decision.state, decision.standing
     status: Json = dump_state(state)
     if state.attempt is not None:
-        status["rollout"] |= _rollout(state.attempt, decision, now)
+        status["rollout"] |= _rollout(state.attempt, decision, seen, now)
     status |= {
         "observedGeneration": subject.generation,
         "phase": standing.phase,
@@ -63,21 +65,8 @@ def conditions(
     """Ready and Promoted always; Reconciling or Stalled only while true, never both."""
     state, standing = decision.state, decision.standing
     found = list(before)
-    serving = state.stable or state.candidate
-    health = seen.health.get(serving.revision) if serving is not None else None
-    adopted = serving is not None and serving.adopted is not None
-    if serving is not None and (adopted or (health is not None and health.ready > 0)):
-        degraded = _stable_rate(state.attempt)
-        if degraded is not None and degraded > DEGRADED_RATE:
-            reason, message = Reason.STABLE_DEGRADED, f"{100 * degraded:.1f} % of stable's requests are bad"
-        else:
-            reason, message = Reason.SERVING, f"{serving.revision} serves"
-        found = set_condition(found, READY, "True", reason, message, now=now, generation=generation)
-    else:
-        reason = standing.reason if standing.stalled or serving is None else Reason.NOT_READY
-        if state.stable is not None and not standing.stalled:
-            reason = Reason.STABLE_UNAVAILABLE
-        found = set_condition(found, READY, "False", reason, standing.message, now=now, generation=generation)
+    ready, reason, message = _ready(decision, seen)
+    found = set_condition(found, READY, ready, reason, message, now=now, generation=generation)
     promoted = (
         isinstance(seen.wanted, Target)
         and state.stable is not None
@@ -88,11 +77,31 @@ def conditions(
     if promoted:
         reason, message = _promotion(decision)
         found = set_condition(found, PROMOTED, "True", reason, message, now=now, generation=generation)
-        found = remove_condition(found, RECONCILING)
-        return remove_condition(found, STALLED)
-    found = set_condition(found, PROMOTED, "False", standing.reason, standing.message, now=now, generation=generation)
+        found = remove_condition(remove_condition(found, RECONCILING), STALLED)
+        if not standing.stalled:
+            return found
+    else:
+        reason, message = standing.reason, standing.message
+        found = set_condition(found, PROMOTED, "False", reason, message, now=now, generation=generation)
     kind = STALLED if standing.stalled else RECONCILING
     return set_condition(found, kind, "True", standing.reason, standing.message, now=now, generation=generation)
+
+
+def _ready(decision: Decision, seen: Observation) -> tuple[Literal["True", "False"], Reason, str]:
+    """Whether what serves by default can answer, and why."""
+    state, standing = decision.state, decision.standing
+    serving = state.stable or state.candidate
+    health = seen.health.get(serving.revision) if serving is not None else None
+    if serving is not None and (serving.adopted is not None or (health is not None and health.ready > 0)):
+        rate = _stable_rate(state.attempt)
+        if rate is not None and rate > DEGRADED_RATE:
+            words = f"{100 * rate:.1f} % of stable's requests are bad; the comparison goes on with a capped margin"
+            return "True", Reason.STABLE_DEGRADED, words
+        return "True", Reason.SERVING, f"{serving.revision} serves"
+    if state.stable is not None:
+        return "False", Reason.STABLE_UNAVAILABLE, f"{state.stable.revision} has no ready pod: {readiness(health)}"
+    fits = f"{READY}=False" in standing.reason.about.conditions
+    return "False", standing.reason if fits else Reason.NOT_READY, standing.message
 
 
 def _promotion(decision: Decision) -> tuple[Reason, str]:
@@ -109,27 +118,34 @@ def _promotion(decision: Decision) -> tuple[Reason, str]:
 _PROMOTIONS = frozenset({Reason.PROMOTED, Reason.FIRST_DEPLOYMENT, Reason.WENT_BACK})
 
 
-def _rollout(attempt: Attempt, decision: Decision, now: datetime) -> Json:
-    plan = attempt.plan
-    stage = plan.stages[attempt.stage] if attempt.stage >= 0 else None
-    verdict = (
-        judge(attempt, plan.judged(max(attempt.stage, 0))).verdict if attempt.kind is Kind.COMPARED else "undecided"
-    )
-    left = plan.progress_seconds - attempt.active_seconds
+def _rollout(attempt: Attempt, decision: Decision, seen: Observation, now: datetime) -> Json:
+    policy = seen.policy
+    plan = attempt.plan.with_live(policy) if isinstance(policy, Plan) else attempt.plan
+    compared = attempt.kind is Kind.COMPARED
+    candidate, shares = decision.state.candidate, decision.desired.weights
+    health = seen.health.get(candidate.revision) if candidate is not None else None
+    hard = hard_reports(attempt, lambda gate: hard_fault(gate, health))
     shown: Json = {
-        "stage": stage.name if stage is not None else "start",
-        "weight": candidate_share(attempt) if decision.desired.weights is not None else 0,
-        "verdict": verdict,
+        "stage": stage_name(attempt),
+        "weight": shares.of(candidate.slot) if candidate is not None and shares is not None else 0,
+        "verdict": judge(attempt, plan.judged(attempt.stage)).verdict if compared else "undecided",
         "reason": decision.standing.reason.value,
         "waitingFor": decision.standing.message,
-        "deadline": _time(now + timedelta(seconds=max(left, 0.0))),
-        "gates": list(reports(attempt)),
+        "gates": [*reports(attempt), *hard],
     }
     if attempt.first_traffic:
         shown["firstTrafficAt"] = _time(datetime.fromtimestamp(attempt.first_traffic, UTC))
+        left = plan.progress_seconds - attempt.active_seconds
+        shown["deadline"] = _time(now + timedelta(seconds=max(left, 0.0)))
+    if compared and (seconds := expect(attempt, plan).seconds) is not None:
+        shown["expectedFinish"] = _time(now + timedelta(seconds=min(seconds, FORECAST_SECONDS_MAX)))
     if attempt.stage_since:
         shown["since"] = _time(datetime.fromtimestamp(attempt.stage_since, UTC))
     return shown
+
+
+# A rollout that takes a year will not end; a date beyond what a calendar holds would be an error.
+FORECAST_SECONDS_MAX = 365 * 86_400.0
 
 
 def _time(instant: datetime) -> str:
@@ -137,20 +153,27 @@ def _time(instant: datetime) -> str:
 
 
 def _replicas(decision: Decision, seen: Observation) -> int:
-    stable = decision.state.stable or decision.state.candidate
-    health = seen.health.get(stable.revision) if stable is not None else None
-    return health.desired if health is not None else 0
+    """Pods of both arms, as the selector of the scale subresource finds them."""
+    placed = (decision.state.stable, decision.state.candidate)
+    healths = [seen.health.get(one.revision) for one in placed if one is not None]
+    return sum(health.desired for health in healths if health is not None)
+
+
+# Stable is sick above this share of bad requests: the margin is capped, and status says so.
+DEGRADED_RATE = 0.05
+REQUESTS_MIN = 100
 
 
 def _stable_rate(attempt: Attempt | None) -> float | None:
+    """The share of stable's requests that fail, from its history and the attempt; None while there are too few."""
     if attempt is None:
         return None
     rates = [
-        gate.stable.rate
+        (gate.history + gate.stable).rate
         for plan_gate in attempt.plan.rate_gates()
         for gate in attempt.gates
         if gate.name == plan_gate.name
         and getattr(plan_gate, "what", None) == "serverErrors"
-        and gate.stable.total >= 100
+        and gate.history.total + gate.stable.total >= REQUESTS_MIN
     ]
     return max((rate for rate in rates if rate is not None), default=None)

@@ -1,18 +1,24 @@
 """What to do with a running comparison: one ordered list of rules, and the first that speaks decides.
 
-The order IS the precedence of verdicts, from the facts that leave no choice to the reasons to go on waiting:
+The order IS the precedence of verdicts. What ends the trial stands before what only holds it, so that no hold ever
+hides a failure; and the facts that leave no choice stand before the reasons to go on waiting:
 
     1  the candidate's pods fail by themselves        roll back, whatever the counts say
-    2  the candidate has no ready endpoint            weight 0 in the same pass, then wait
-    3  its requests hang                              roll back: hung requests are never counted
-    4  the gates' evidence says fail                  roll back
-    5  stable has no ready endpoint                   the policy's onStableDown
-    6  something cannot be measured                   hold; missing data is never a verdict
-    7  paused                                         hold; only advances stop, never what stands above
-    8  the deadline is over                           the policy's onTimeout
-    9  pods for the next step are not there           hold
-   10  the soak, the counts or a proof are not there  wait
-   11  nothing is in the way                          advance
+    2  its requests hang                              roll back: hung requests are never counted
+    3  the gates' evidence says fail                  roll back
+    4  stable has no ready endpoint                   the policy's onStableDown
+    5  the deadline is over                           the policy's onTimeout
+    6  both arms' pods fail alike                     hold
+    7  the candidate cannot answer                    hold
+    8  the route cannot carry the weight              hold; its owner has to act
+    9  something cannot be measured                   hold; missing data is never a verdict
+   10  paused                                         hold; only advances stop, never what stands above
+   11  the traffic is too low to end before the deadline, and no weight has moved yet    hold
+   12  pods for the next step are not there           hold
+   13  the soak, the counts or a proof are not there  wait
+   14  nothing is in the way                          advance
+
+Beside the list and whatever it says, a candidate that cannot answer gets weight 0 in the same pass (`Look.shielded`).
 
 A rule that has nothing to say returns None. Rules are pure; each gets the same Look.
 """
@@ -24,21 +30,30 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from serin.api.reasons import Reason
-from serin.rollout.evidence import EXPECTED_REQUESTS_MIN, SEEN_SHARE_MIN, SILENT_SECONDS_MIN
-from serin.rollout.judge import Judgement, describe, reports
+from serin.rollout.arms import (
+    answers_in,
+    first_fault,
+    is_down,
+    pending,
+    pods_needed,
+    readiness,
+    ready_within,
+    shared_fault,
+)
+from serin.rollout.evidence import SILENT_SECONDS_MIN, margin_of, unanswered
+from serin.rollout.forecast import Forecast, expect, hours
+from serin.rollout.judge import Judgement, describe, judge, reports
 from serin.rollout.observation import Observation
-from serin.rollout.plan import Bake, Stage
-from serin.rollout.state import Attempt, End, GateState, Placed
-from serin.stats.rate import RateTest
-from serin.workloads.capacity import replicas_needed
+from serin.rollout.plan import Bake, CompareGate, Plan, QueryGate, Stage
+from serin.rollout.state import Attempt, End, Placed
+from serin.stats.margin import STABLE_REQUESTS_LEAST
+from serin.traffic.state import Absent, Conflict, Routed
+from serin.traffic.weights import Weights
 from serin.workloads.pods import ArmHealth
 
 # Below this many counted requests of the candidate an inner stage is not left, even when its soak is over: the
 # design's "after the first ~20 expected requests both arms are found".
 REQUESTS_MIN = 20
-
-# Stable is sick above this share of bad requests: the margin is capped, and status says so.
-DEGRADED_RATE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +66,16 @@ class RollBack:
 
 
 @dataclass(frozen=True, slots=True)
-class Shield:
-    """Weight 0 for as long as the candidate cannot answer; the attempt goes on."""
-
-    reason: Reason
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
 class Hold:
-    """Stay at the weight; something stands in the way that waiting or a person can change."""
+    """Stay at the weight; something stands in the way that waiting or a person can change.
+
+    stalled: only a person can. again_seconds: when to look again though nothing happens.
+    """
 
     reason: Reason
     message: str
+    stalled: bool = False
+    again_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,29 +99,47 @@ class TakeAll:
     message: str
 
 
-Ruling: TypeAlias = RollBack | Shield | Hold | Wait | Advance | TakeAll
+Ruling: TypeAlias = RollBack | Hold | Wait | Advance | TakeAll
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a rule may look at: the observation, the attempt with the newest evidence in it, the judgement."""
+    """What a rule may look at: the observation, the attempt with the newest evidence in it, both arms.
+
+    now: seconds since the epoch by the cluster's clock, for pods only; soaks and deadlines run on the readings.
+    """
 
     seen: Observation
     attempt: Attempt
     judgement: Judgement
     stable: Placed
     candidate: Placed
+    now: float
+
+    @classmethod
+    def at(cls, seen: Observation, attempt: Attempt, stable: Placed, candidate: Placed, now: float) -> Look:
+        """Look at a running attempt. Without a stable, comparative gates give way to absolute ones."""
+        names = attempt.plan.judged(attempt.stage)
+        if is_down(stable, seen):
+            names &= attempt.plan.absolute()
+        return cls(seen, attempt, judge(attempt, names), stable, candidate, now)
+
+    @property
+    def plan(self) -> Plan:
+        """The attempt's plan, with what stays live of the policy."""
+        policy = self.seen.policy
+        return self.attempt.plan.with_live(policy) if isinstance(policy, Plan) else self.attempt.plan
 
     @property
     def stage(self) -> Stage | None:
         """The stage that runs; None while the candidate gets ready."""
-        return self.attempt.plan.stages[self.attempt.stage] if self.attempt.stage >= 0 else None
+        return self.plan.stages[self.attempt.stage] if self.attempt.stage >= 0 else None
 
     @property
     def next_stage(self) -> Stage | None:
         """The stage after this one; None before promotion."""
         following = self.attempt.stage + 1
-        return self.attempt.plan.stages[following] if following < len(self.attempt.plan.stages) else None
+        return self.plan.stages[following] if following < len(self.plan.stages) else None
 
     @property
     def candidate_health(self) -> ArmHealth | None:
@@ -121,64 +151,69 @@ class Look:
         """Stable's pods; None when nothing is known of them (an adopted Service without pods of its own)."""
         return self.seen.health.get(self.stable.revision)
 
+    @property
+    def stable_down(self) -> bool:
+        """Whether stable has no ready endpoint."""
+        return is_down(self.stable, self.seen)
+
+    @property
+    def answers_in(self) -> float | None:
+        """In how many seconds the candidate can answer; None when that is not known."""
+        return answers_in(self.candidate_health, self.now, self.seen.gateway_reload_seconds)
+
+    @property
+    def too_coarse(self) -> Conflict | None:
+        """Why the route's integers cannot carry the stage's share."""
+        if self.stage is None or not isinstance(self.seen.route, Routed):
+            return None
+        return self.seen.route.too_coarse_for(Weights.toward(self.candidate.slot, self.stage.weight))
+
+    @property
+    def shielded(self) -> bool:
+        """Whether the candidate gets no traffic whatever its stage says: nobody would answer, or too much came."""
+        return self.stage is not None and (self.answers_in != 0.0 or self.too_coarse is not None)
+
+    @property
+    def held(self) -> bool:
+        """Whether the rollout is held by something that says nothing about the candidate, so that no time counts."""
+        shared = shared_fault(self.attempt, self.candidate_health, self.stable_health) is not None
+        return self.seen.paused or self.stable_down or shared
+
 
 def failing_pods(look: Look) -> Ruling | None:
-    """Crashes and memory kills of the candidate by itself fail it; the same on stable is a shared incident."""
+    """Crashes and memory kills of the candidate by itself fail it, and so does not becoming ready in time."""
     health = look.candidate_health
-    for gate in look.attempt.plan.hard_gates():
-        fault = hard_fault(gate.restarts, gate.out_of_memory, health)
-        if fault is not None:
-            if hard_fault(gate.restarts, gate.out_of_memory, look.stable_health) is not None:
-                return Hold(Reason.SHARED_INCIDENT, f"stable's pods fail like the candidate's: {fault}")
-            return RollBack(End.ROLLED_BACK, Reason.CRASH_LOOP, f"gate {gate.name}: {fault}")
-        limit = gate.ready_within_seconds
-        if limit is not None and look.attempt.unready_seconds > limit:
-            pending = health.pending_message if health is not None else None
-            if pending is not None:
-                # Pods that cannot be scheduled say nothing about the model.
-                return Hold(Reason.INSUFFICIENT_CAPACITY, pending)
-            message = f"gate {gate.name}: not ready within {limit:g} s ({_readiness(health)})"
-            return RollBack(End.ROLLED_BACK, Reason.NOT_READY, message)
+    found = first_fault(look.plan, health)
+    if found is not None and shared_fault(look.attempt, health, look.stable_health) is None:
+        gate, fault = found
+        return RollBack(End.ROLLED_BACK, Reason.CRASH_LOOP, f"gate {gate.name}: {fault}")
+    limit = ready_within(look.plan)
+    if found is None and limit is not None and look.attempt.unready_seconds > limit:
+        return RollBack(End.ROLLED_BACK, Reason.NOT_READY, f"not ready within {limit:g} s ({readiness(health)})")
     return None
-
-
-def hard_fault(restarts: int | None, out_of_memory: bool, health: ArmHealth | None) -> str | None:
-    """What a hard gate finds wrong with an arm's pods, in words; None when nothing."""
-    crash = health.crash if health is not None else None
-    if crash is None:
-        return None
-    if crash.kind == "OutOfMemory":
-        return crash.message if out_of_memory else None
-    return crash.message if restarts is not None and crash.restarts >= restarts else None
-
-
-def unready_candidate(look: Look) -> Ruling | None:
-    """A weighted backend without endpoints answers 503 that no series of its own counts, so: weight 0 at once."""
-    health = look.candidate_health
-    if look.stage is None or (health is not None and health.ready > 0):
-        return None
-    return Shield(Reason.NOT_READY, f"the candidate has no ready pod ({_readiness(health)}); its traffic is on stable")
 
 
 def hanging_candidate(look: Look) -> Ruling | None:
     """Requests that hang never reach a counter; their absence against stable's count does."""
-    attempt = look.attempt
-    if attempt.expected < EXPECTED_REQUESTS_MIN or attempt.seen >= SEEN_SHARE_MIN * attempt.expected:
+    attempt, stage = look.attempt, look.stage
+    if stage is None or not unanswered(attempt, stage.weight):
         return None
-    return RollBack(
-        End.ROLLED_BACK,
-        Reason.CANDIDATE_UNRESPONSIVE,
+    message = (
         f"about {attempt.expected:.0f} requests were expected at the candidate by stable's count and the weights,"
-        f" {attempt.seen:.0f} were answered",
+        f" {attempt.seen:.0f} were answered"
     )
+    if not attempt.candidate_seen:
+        message += "; no series of it was ever found, so if it did answer, the preset does not fit the gateway"
+    return RollBack(End.ROLLED_BACK, Reason.CANDIDATE_UNRESPONSIVE, message)
 
 
 def failing_gates(look: Look) -> Ruling | None:
     """The evidence of the required gates together reached 1/alpha."""
-    if look.judgement.verdict != "fail":
+    judgement = look.judgement
+    if judgement.verdict != "fail":
         return None
     numbers = {report["name"]: report for report in reports(look.attempt)}
-    culprits = look.judgement.culprits or tuple(numbers)
+    culprits = judgement.culprits or tuple(numbers)
     return RollBack(
         End.ROLLED_BACK,
         Reason.GATE_FAILED,
@@ -188,25 +223,75 @@ def failing_gates(look: Look) -> Ruling | None:
 
 def stable_down(look: Look) -> Ruling | None:
     """Without a ready stable there is nothing to compare with, and nothing to go back to."""
-    health = look.stable_health
-    if health is None or health.ready > 0 or health.desired == 0:
+    if not look.stable_down:
         return None
-    candidate = look.candidate_health
-    full = candidate is not None and candidate.ready >= max(1, look.seen.replicas)
-    if look.attempt.plan.on_stable_down == "Promote" and full:
-        return TakeAll("stable has no ready pod and onStableDown is Promote; the candidate is ready")
-    return Hold(Reason.STABLE_UNAVAILABLE, f"stable has no ready pod ({_readiness(health)})")
+    message = f"{look.stable.revision} has no ready pod ({readiness(look.stable_health)})"
+    health = look.candidate_health
+    takes = look.plan.on_stable_down == "Promote" and health is not None and health.full and look.answers_in == 0.0
+    if takes and not look.seen.paused:
+        return TakeAll(f"{message} and onStableDown is Promote; {look.candidate.revision} is ready")
+    return Hold(Reason.STABLE_UNAVAILABLE, f"{message}; only limits and hard gates are judged")
+
+
+def deadline(look: Look) -> Ruling | None:
+    """Measured time only: neither an outage nor a pause brings a deadline nearer."""
+    plan = look.plan
+    if look.attempt.active_seconds <= plan.progress_seconds:
+        return None
+    message = f"no verdict within {hours(plan.progress_seconds)} of measured time; {_still_open(look)}"
+    if plan.on_timeout == "Hold":
+        return Hold(Reason.DEADLINE_EXCEEDED, f"{message}; onTimeout is Hold", stalled=True)
+    return RollBack(End.EXPIRED, Reason.DEADLINE_EXCEEDED, message)
+
+
+def shared_incident(look: Look) -> Ruling | None:
+    """The same symptom on stable is not the candidate's fault."""
+    fault = shared_fault(look.attempt, look.candidate_health, look.stable_health)
+    return Hold(Reason.SHARED_INCIDENT, f"stable's pods fail like the candidate's: {fault}") if fault else None
+
+
+def unready_candidate(look: Look) -> Ruling | None:
+    """A weighted backend without endpoints answers 503 that no series of its own counts, so: weight 0 at once."""
+    soon = look.answers_in
+    if look.stage is None or soon == 0.0:
+        return None
+    health = look.candidate_health
+    if soon is not None:
+        message = f"the candidate is ready again and gets its traffic when the gateway knows it, in {soon:.0f} s"
+        return Hold(Reason.NOT_READY, message, again_seconds=soon)
+    words = pending(health)
+    reason = Reason.INSUFFICIENT_CAPACITY if words else Reason.NOT_READY
+    return Hold(reason, f"the candidate has no ready pod ({readiness(health)}); its traffic is on stable")
+
+
+def unfit_route(look: Look) -> Ruling | None:
+    """A route that cannot carry the weights is its owner's to put right."""
+    match look.seen.route:
+        case Conflict(reason=reason, message=message):
+            return Hold(reason, message, stalled=True)
+        case Absent():
+            return Hold(Reason.NOT_READY, "the route is not there yet")
+        case Routed():
+            coarse = look.too_coarse
+            if coarse is None:
+                return None
+            return Hold(coarse.reason, f"{coarse.message}; meanwhile stable has all of it", stalled=True)
 
 
 def missing_data(look: Look) -> Ruling | None:
     """Whatever cannot be measured holds, with its own reason."""
     attempt = look.attempt
+    if attempt.outage is not None:
+        reason, message = attempt.outage
+        return Hold(reason, f"{message}; the rollout goes on with what it has when the metrics are back")
     if not attempt.instant:
         return Hold(Reason.METRICS_UNAVAILABLE, "waiting for the metrics source's first answer")
-    if look.judgement.missing is not None:
-        gate, reason, message = look.judgement.missing
+    missing = look.judgement.missing
+    if missing is not None:
+        gate, reason, message = missing
         return Hold(reason, f"gate {gate}: {message}")
-    if not attempt.stable_seen:
+    compared = look.stage is None or look.stage.weight < 100
+    if compared and not attempt.stable_seen:
         # Before any weight moves, stable's series must have been found; later this is a series that went away.
         return Hold(Reason.NO_TRAFFIC, "no request to stable has been counted yet; the rollout waits for traffic")
     if look.stage is not None and attempt.silent_seconds >= max(SILENT_SECONDS_MIN, 2 * look.seen.interval_seconds):
@@ -225,15 +310,12 @@ def paused(look: Look) -> Ruling | None:
     return Hold(Reason.PAUSED, "spec.rollout.paused is true") if look.seen.paused else None
 
 
-def deadline(look: Look) -> Ruling | None:
-    """Measured time only: an outage cannot bring a deadline nearer."""
-    plan = look.attempt.plan
-    if look.attempt.active_seconds <= plan.progress_seconds:
+def too_little_traffic(look: Look) -> Ruling | None:
+    """A rollout that cannot come to a verdict before its deadline is not begun."""
+    if look.stage is not None:
         return None
-    message = f"no verdict within {plan.progress_seconds:.0f} s of measured time; {_still_open(look)}"
-    if plan.on_timeout == "Hold":
-        return Hold(Reason.DEADLINE_EXCEEDED, message)
-    return RollBack(End.EXPIRED, Reason.DEADLINE_EXCEEDED, message)
+    outlook = expect(look.attempt, look.plan)
+    return Hold(Reason.TRAFFIC_TOO_LOW_FOR_MARGIN, outlook.advice) if outlook.advice is not None else None
 
 
 def capacity(look: Look) -> Ruling | None:
@@ -242,30 +324,42 @@ def capacity(look: Look) -> Ruling | None:
         return None  # the stage is not over; whether the next one fits is not yet the question
     following = look.next_stage
     weight = following.weight if following is not None else 100
-    needed = replicas_needed(look.seen.replicas, weight)
+    needed = pods_needed(look.seen.replicas, weight)
     health = look.candidate_health
     ready = health.ready if health is not None else 0
     if ready >= needed:
-        return None
-    pending = health.pending_message if health is not None else None
-    if pending is not None:
-        return Hold(Reason.INSUFFICIENT_CAPACITY, f"{ready} of {needed} pods ready: {pending}")
-    return Hold(Reason.NOT_READY, f"{ready} of {needed} pods ready for {weight} % ({_readiness(health)})")
+        soon = look.answers_in
+        if soon == 0.0:
+            return None
+        return Hold(Reason.NOT_READY, "ready; the gateway gets a moment to learn of the pods", again_seconds=soon)
+    if look.seen.replicas <= 0:
+        return Hold(Reason.NOT_READY, "spec.serving.replicas is 0: there are no pods to try")
+    words = pending(health)
+    if words is not None:
+        return Hold(Reason.INSUFFICIENT_CAPACITY, f"{ready} of {needed} pods ready: {words}")
+    return Hold(Reason.NOT_READY, f"{ready} of {needed} pods ready for {weight} % ({readiness(health)})")
 
 
 def unfinished(look: Look) -> Ruling | None:
     """What the stage still waits for, in words."""
-    if _finished(look):
-        return None
     stage = look.stage
-    assert stage is not None  # noqa: S101 - getting ready is always finished here
-    if look.attempt.soaked_seconds < stage.soak_seconds:
-        return Wait(f"soaking, {look.attempt.soaked_seconds:.0f} of {stage.soak_seconds:.0f} s; {_still_open(look)}")
-    counted = _candidate_requests(look.attempt)
-    if counted < _requests_min(stage):
-        message = f"{counted} of {_requests_min(stage)} requests of the candidate counted"
-        return Hold(Reason.TOO_FEW_SAMPLES, message)
-    return Wait(_still_open(look))
+    if stage is None or _finished(look):
+        return None
+    attempt = look.attempt
+    if attempt.soaked_seconds < stage.soak_seconds:
+        words = f"soaking, {attempt.soaked_seconds:.0f} of {stage.soak_seconds:.0f} s"
+        if not attempt.effect_since:
+            words += ", which go on when the route carries the weight"
+        return Wait(f"{words}; {_still_open(look)}")
+    if (lack := _lacking_requests(look.attempt, stage)) is not None:
+        return Hold(Reason.TOO_FEW_SAMPLES, lack)
+    unresolved = _unresolved(look)
+    if unresolved is not None:
+        return Hold(Reason.MARGIN_UNRESOLVED, unresolved)
+    outlook = expect(look.attempt, look.plan)
+    if outlook.advice is not None:
+        return Hold(Reason.TRAFFIC_TOO_LOW_FOR_MARGIN, outlook.advice)
+    return Hold(Reason.TOO_FEW_SAMPLES, _still_open(look, outlook))
 
 
 def advance(look: Look) -> Ruling:
@@ -276,13 +370,16 @@ def advance(look: Look) -> Ruling:
 
 RULES: tuple[Callable[[Look], Ruling | None], ...] = (
     failing_pods,
-    unready_candidate,
     hanging_candidate,
     failing_gates,
     stable_down,
+    deadline,
+    shared_incident,
+    unready_candidate,
+    unfit_route,
     missing_data,
     paused,
-    deadline,
+    too_little_traffic,
     capacity,
     unfinished,
     advance,
@@ -300,44 +397,59 @@ def rule(look: Look) -> Ruling:
 
 def _finished(look: Look) -> bool:
     """Whether the running stage asks for nothing more; getting ready is finished by pods alone."""
-    stage = look.stage
+    stage, attempt = look.stage, look.attempt
     if stage is None:
         return True
-    if look.attempt.soaked_seconds < stage.soak_seconds or _candidate_requests(look.attempt) < _requests_min(stage):
+    if attempt.soaked_seconds < stage.soak_seconds or _lacking_requests(attempt, stage) is not None:
         return False
-    return not look.attempt.plan.needs_proof(look.attempt.stage) or look.judgement.verdict == "pass"
+    return not look.plan.needs_proof(attempt.stage) or look.judgement.verdict == "pass"
 
 
-def _requests_min(stage: Stage) -> int:
-    # What is baked was proven before; a service that is silent at night may still be promoted by its soak.
-    return 0 if isinstance(stage, Bake) else max(REQUESTS_MIN, stage.requests_min)
+def _lacking_requests(attempt: Attempt, stage: Stage) -> str | None:
+    """How many requests of the candidate a canary stage still wants."""
+    if isinstance(stage, Bake):
+        return None  # what is baked was proven before
+    if attempt.gates and attempt.requests < REQUESTS_MIN:
+        return f"{attempt.requests} of {REQUESTS_MIN} requests of the candidate counted"
+    if attempt.stage_requests < stage.requests_min:
+        return f"{attempt.stage_requests} of {stage.requests_min} requests of the candidate in this stage counted"
+    return None
 
 
-def _candidate_requests(attempt: Attempt) -> int:
-    return max((gate.candidate.total for gate in attempt.gates), default=REQUESTS_MIN)
+def _unresolved(look: Look) -> str | None:
+    """Which open gate's margin is not yet frozen, for stable has had too few requests."""
+    gates = {gate.name: gate for gate in look.plan.rate_gates()}
+    for state in look.attempt.gates:
+        gate = gates[state.name]
+        if state.name in look.judgement.open and isinstance(gate, CompareGate | QueryGate):
+            missing = margin_of(gate, state.history + state.stable).stable_missing
+            if missing:
+                least = STABLE_REQUESTS_LEAST
+                return f"gate {state.name}: its margin is fixed when stable has had {least} requests, {missing} more"
+    return None
 
 
-def _still_open(look: Look) -> str:
+def _still_open(look: Look, outlook: Forecast | None = None) -> str:
+    if look.stage is not None and isinstance(look.stage, Bake) and not look.stage.holdback:
+        return "not compared (holdback 0): hard gates and limits only"
     waiting = [gate for gate in look.attempt.gates if gate.name in look.judgement.open]
     if not waiting:
         return "every gate has passed"
-    return "waiting for " + ", ".join(_waiting_for(gate) for gate in waiting)
+    outlook = outlook or expect(look.attempt, look.plan)
+    return "waiting for " + ", ".join(
+        f"{gate.name} ({_progress(gate.candidate.bad, gate.candidate.total, outlook.requests.get(gate.name))})"
+        if gate.test is not None and gate.candidate.total
+        else gate.name
+        for gate in waiting
+    )
 
 
-def _waiting_for(gate: GateState) -> str:
-    if isinstance(gate.test, RateTest) and gate.test.evidence.candidate.total:
-        return f"{gate.name} ({gate.candidate.bad} bad of {gate.candidate.total}, not yet proven)"
-    return gate.name
+def _progress(bad: int, total: int, more: int | None) -> str:
+    words = f"{bad} bad of {total}"
+    return words + (f", about {_rounded(more)} more requests of the candidate" if more else ", not yet proven")
 
 
-def _readiness(health: ArmHealth | None) -> str:
-    if health is None:
-        return "no pods yet"
-    words = f"{health.ready} of {health.desired} ready"
-    if health.pending_message:
-        words += f", {health.pending_message}"
-    elif health.cannot_start:
-        words += f", {health.cannot_start}"
-    elif health.crash is not None:
-        words += f", {health.crash.message}"
-    return words
+def _rounded(number: int) -> str:
+    """Two digits say what an estimate knows: 3217 is 3200."""
+    size = max(len(str(number)) - 2, 0)
+    return str(round(number, -size))

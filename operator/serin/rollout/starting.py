@@ -6,12 +6,14 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
+from serin.api.names import SLOTS, Slot, other
 from serin.api.reasons import Reason
+from serin.rollout.arms import is_down, readiness
 from serin.rollout.decision import Decision, Note, Standing
 from serin.rollout.desired import desired
 from serin.rollout.evidence import waiting_gates
 from serin.rollout.instants import instant_of, stamp
-from serin.rollout.observation import Observation, Past, Refused, Target
+from serin.rollout.observation import Observation, Occupant, Past, Refused, Target
 from serin.rollout.plan import Plan
 from serin.rollout.state import Attempt, End, Kind, Outcome, Placed, State
 from serin.traffic.state import Conflict, Routed
@@ -35,24 +37,24 @@ def start(seen: Observation, state: State, now: datetime) -> Decision:
     if isinstance(seen.route, Conflict):
         return _rest(seen, state, Standing("Stalled", seen.route.reason, seen.route.message, stalled=True))
     if state.stable is not None and state.stable.proven and state.stable.revision == target.revision:
-        return _serve(seen, state, target, now)
+        return _serve(seen, state, target)
     ended = state.outcome
     if ended is not None and ended.revision == target.revision and ended.end in _FINAL:
         return _rest(seen, state, resting(ended, state))
     if seen.past.get(target.revision) is Past.REJECTED:
         message = f"{target.revision} was rolled back before and is not tried again by itself"
-        outcome = _refused(target, Reason.PREVIOUSLY_REJECTED, message, state, now)
+        outcome = _refused(seen, target, Reason.PREVIOUSLY_REJECTED, message, now)
         state = replace(state, outcome=outcome)
         return _rest(seen, state, resting(outcome, state))
     if isinstance(seen.policy, Refused):
         return _rest(seen, state, Standing("Stalled", seen.policy.reason, seen.policy.message, stalled=True))
-    if seen.occupants:
-        tenant = seen.occupants[0]
-        message = f"{target.revision} starts when slot {tenant.slot} is free of {tenant.revision} ({tenant.pods} pods)"
-        return _rest(seen, state, Standing("Draining", Reason.SUPERSEDED, message))
     if isinstance(seen.route, Routed) and (too_coarse := _too_coarse(seen.route, seen.policy)) is not None:
         return _rest(seen, state, Standing("Stalled", too_coarse.reason, too_coarse.message, stalled=True))
-    return _begin(seen, state, target, seen.policy, now)
+    slot = _slot_for(target, state, seen)
+    if isinstance(slot, Occupant):
+        message = f"{target.revision} starts when slot {slot.slot} is free of {slot.revision} ({slot.pods} pods)"
+        return _rest(seen, state, Standing("Draining", Reason.SUPERSEDED, message))
+    return _begin(seen, state, target, seen.policy, slot, now)
 
 
 def resting(outcome: Outcome, state: State) -> Standing:
@@ -80,9 +82,40 @@ def adopted(deployment: str, service: str) -> Placed:
 # An attempt that ended so is not begun anew until the spec changes. A superseded one said nothing about its revision.
 _FINAL = frozenset({End.ROLLED_BACK, End.EXPIRED, End.REFUSED})
 
+# The spec asked for something else in the meantime, so these may be tried again; a rejection is remembered.
+_FORGIVEN = frozenset({End.EXPIRED, End.REFUSED})
 
-def _begin(seen: Observation, state: State, target: Target, plan: Plan, now: datetime) -> Decision:
+
+def _slot_for(target: Target, state: State, seen: Observation) -> Slot | Occupant:
+    """The slot that the revision takes, or who is still in it.
+
+    A revision whose pods are still there, warm, keeps its slot: going back to it needs no other pods. But pods
+    that crash have to go first, for they would speak against the new attempt. While nothing serves, a revision that
+    never answered is not waited for when the other slot is free.
+    """
     stable = state.stable
+    if stable is not None and stable.revision == target.revision:
+        return stable.slot
+    tenants = {tenant.slot: tenant for tenant in seen.occupants}
+    free: tuple[Slot, ...] = (other(stable.slot),) if stable is not None and stable.slot in SLOTS else SLOTS
+    for slot in free:
+        tenant = tenants.get(slot)
+        if tenant is not None and tenant.revision == target.revision and _is_warm(tenant, seen):
+            return slot
+    empty = next((slot for slot in free if slot not in tenants), None)
+    return empty if empty is not None else tenants[free[0]]
+
+
+def _is_warm(tenant: Occupant, seen: Observation) -> bool:
+    health = seen.health.get(tenant.revision)
+    return tenant.replicas > 0 and health is not None and health.ready > 0 and health.crash is None
+
+
+def _begin(seen: Observation, state: State, target: Target, plan: Plan, slot: Slot, now: datetime) -> Decision:
+    stable = state.stable
+    if stable is not None and stable.revision == target.revision:
+        # It serves for want of a better one and is asked for again: it is tried where it is.
+        stable = None
     if stable is None or not stable.proven:
         kind, words = Kind.FIRST, "nothing proven serves: it takes all traffic when ready"
     elif seen.past.get(target.revision) is Past.STABLE:
@@ -90,48 +123,58 @@ def _begin(seen: Observation, state: State, target: Target, plan: Plan, now: dat
     else:
         kind, words = Kind.COMPARED, f"on trial against {stable.revision}"
     before = state.outcome
-    number = before.attempt + 1 if before is not None and before.revision == target.revision else 1
+    health = seen.health.get(stable.revision) if stable is not None else None
     attempt = Attempt(
-        number=number,
+        number=_tried(target.revision, seen) + 1,
         kind=kind,
         plan=plan,
         started_at=stamp(now),
         history_since=instant_of(before.at) if before is not None else 0.0,
+        stable_restarts=health.restarts if health is not None else 0,
+        placed_at=now.timestamp(),
         gates=waiting_gates(plan) if kind is Kind.COMPARED else (),
     )
-    candidate = Placed(target.revision, target.version, state.free_slot, proven=False)
-    state = replace(state, candidate=candidate, attempt=attempt, outcome=None)
+    candidate = Placed(target.revision, target.version, slot, proven=False)
+    state = replace(state, stable=stable, candidate=candidate, attempt=attempt, outcome=None)
     return Decision(
         state=state,
-        desired=desired(state, seen, shielded=False, drained=frozenset()),
+        desired=desired(state, seen),
         standing=Standing("Starting", Reason.NOT_READY, f"{target.revision} gets ready, {words}"),
         notes=(Note("Normal", Reason.ROLLING_OUT, f"{target.revision} starts in slot {candidate.slot}: {words}"),),
     )
 
 
-def _serve(seen: Observation, state: State, target: Target, now: datetime) -> Decision:
+def _tried(revision: str, seen: Observation) -> int:
+    """How often a revision was tried: as its record says, or as the last outcome does, which may not be on record."""
+    before = seen.state.outcome
+    last = before.attempt if before is not None and before.revision == revision else 0
+    return max(seen.attempts.get(revision, 0), last)
+
+
+def _serve(seen: Observation, state: State, target: Target) -> Decision:
     """The wanted revision is stable. Say so, and whether it can answer."""
-    del now
     stable = state.stable
     assert stable is not None  # noqa: S101 - the caller has looked
-    health = seen.health.get(stable.revision)
-    if health is not None and health.ready == 0 and seen.replicas > 0:
-        message = health.pending_message or health.cannot_start or (health.crash.message if health.crash else "")
-        words = f"{stable.revision}: 0 of {health.desired} pods ready" + (f": {message}" if message else "")
-        return _rest(seen, state, Standing("Serving", Reason.STABLE_UNAVAILABLE, words))
     ended = state.outcome
-    if ended is not None and ended.revision != target.revision and ended.reason is Reason.REVERTED_BY_SPEC:
-        return _rest(seen, state, Standing("Serving", Reason.REVERTED_BY_SPEC, f"{stable.revision} serves"))
-    return _rest(seen, state, Standing("Serving", Reason.SERVING, f"{stable.revision} serves"))
+    reason = Reason.SERVING
+    if ended is not None and ended.revision != target.revision:
+        if ended.end in _FORGIVEN:
+            state = replace(state, outcome=None)
+        elif ended.reason is Reason.REVERTED_BY_SPEC:
+            reason = Reason.REVERTED_BY_SPEC
+    if is_down(stable, seen):
+        words = f"{stable.revision} has no ready pod: {readiness(seen.health.get(stable.revision))}"
+        return _rest(seen, state, Standing("Serving", Reason.STABLE_UNAVAILABLE, words))
+    return _rest(seen, state, Standing("Serving", reason, f"{stable.revision} serves"))
 
 
 def _rest(seen: Observation, state: State, standing: Standing) -> Decision:
-    return Decision(state=state, desired=desired(state, seen, shielded=False, drained=frozenset()), standing=standing)
+    return Decision(state=state, desired=desired(state, seen), standing=standing)
 
 
-def _refused(target: Target, reason: Reason, message: str, state: State, now: datetime) -> Outcome:
-    number = state.outcome.attempt if state.outcome is not None else 0
-    return Outcome(target.revision, target.version, End.REFUSED, reason, message, stamp(now), number)
+def _refused(seen: Observation, target: Target, reason: Reason, message: str, now: datetime) -> Outcome:
+    tried = _tried(target.revision, seen)
+    return Outcome(target.revision, target.version, End.REFUSED, reason, message, stamp(now), tried)
 
 
 def _too_coarse(route: Routed, plan: Plan) -> Conflict | None:

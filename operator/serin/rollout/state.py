@@ -7,8 +7,9 @@
     3b  revision 1 serves 100 %            -                               rolled back: an Outcome is left
     4   the tenant of the other slot, without weight, drains and is scaled down; then the slot is free
 
-Everything here but `drain` is stored in the ModelDeployment's status in one write, so stage, instant and
-evidence can never disagree; `drain` is only a wait and begins anew after a restart.
+Everything here but `drains` and `carried` is stored in the ModelDeployment's status in one write, so stage,
+instant and evidence can never disagree; those two only make a wait exact or an edit by others visible, and begin
+anew after a restart.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from serin.api.names import Slot, other
+from serin.api.names import Slot
 from serin.api.reasons import Reason
 from serin.rollout.plan import Plan
 from serin.stats import Counts
 from serin.stats.constant import ConstantTest
 from serin.stats.rate import RateTest
+from serin.traffic.weights import Weights
 
 
 class Kind(StrEnum):
@@ -102,17 +104,26 @@ class Attempt:
     """One rollout of a candidate, from its start to the verdict.
 
     Instants are seconds since the epoch on the metrics grid (Prometheus's own clock); 0 means: none yet.
-    active_seconds and soaked_seconds grow only by instants at which the metrics answered, so that an outage
-    can end neither a soak nor a deadline.
+    active_seconds and soaked_seconds grow only by instants at which the metrics answered and nobody held the
+    rollout, so that an outage or a pause can end neither a soak nor a deadline.
 
+    plan: the policy as it was when the first traffic came; until then it follows the policy.
     history_since: stable's requests before this instant belong to an earlier attempt; 0: there was none.
     stage: index into plan.stages; -1 while the candidate gets ready at weight 0.
-    expected, seen: the candidate's requests expected from stable's count and the weights, and those counted,
-        since the two last agreed; they find a candidate whose requests hang and are never counted.
+    active_seconds: since first traffic, towards the deadline.
     effect_since: the first instant at which the stage's weight was read back and the candidate was ready; 0 while
         that is not so.
-    unready_seconds: measured time for which the candidate has had no ready pod.
+    warm_since: the first instant at which the candidate had traffic after having had none; 0 while it has none.
     silent_seconds: how long neither arm has seen a request.
+    unready_seconds: measured time for which the candidate has not had the pods it needs, though they found a node.
+    expected, seen: the candidate's requests expected from stable's count and the weights, and those counted,
+        since the two last agreed; they find a candidate whose requests hang and are never counted.
+    requests, stage_requests: the candidate's requests since first traffic, and within this stage.
+    requests_per_second: of both arms, the higher of now and the last minutes; for planning only.
+    stable_restarts: restarts of stable's containers from before the attempt; only later ones are a shared incident.
+    placed_at: seconds since the epoch by the cluster's clock: since when no pod has waited for a node.
+    shielded: the candidate has weight 0 although its stage says more, for it cannot answer.
+    outage: why the newest instant had no reading at all; None when it had one.
     """
 
     number: int
@@ -127,12 +138,20 @@ class Attempt:
     active_seconds: float = 0.0
     soaked_seconds: float = 0.0
     effect_since: float = 0.0
+    warm_since: float = 0.0
     silent_seconds: float = 0.0
     unready_seconds: float = 0.0
     expected: float = 0.0
     seen: float = 0.0
+    requests: int = 0
+    stage_requests: int = 0
+    requests_per_second: float = 0.0
+    stable_restarts: int = 0
+    placed_at: float = 0.0
+    shielded: bool = False
     stable_seen: bool = False
     candidate_seen: bool = False
+    outage: tuple[Reason, str] | None = None
     gates: tuple[GateState, ...] = ()
     steps: tuple[Step, ...] = ()
 
@@ -167,7 +186,6 @@ class Drain:
     revision: str
     slot: Slot
     weightless_at: float = 0.0
-    instant: float = 0.0
     quiet: int = 0
 
     def finished(self, now: float, reload_seconds: float) -> bool:
@@ -184,15 +202,16 @@ class Drain:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """All that is remembered of one ModelDeployment's rollouts."""
+    """All that is remembered of one ModelDeployment's rollouts.
+
+    drains: slots that lost their traffic and are not yet scaled down.
+    carried: the weights that the last look wanted and saw in the route; None when it saw others. What the route
+        shows instead of them was written by somebody else, for we write only what a look wants.
+    """
 
     stable: Placed | None = None
     candidate: Placed | None = None
     attempt: Attempt | None = None
     outcome: Outcome | None = None
-    drain: Drain | None = field(default=None, compare=False)
-
-    @property
-    def free_slot(self) -> Slot:
-        """The slot that a new candidate would take."""
-        return other(self.stable.slot) if self.stable is not None else "a"
+    drains: tuple[Drain, ...] = field(default=(), compare=False)
+    carried: Weights | None = field(default=None, compare=False)

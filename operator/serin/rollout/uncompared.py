@@ -1,0 +1,122 @@
+"""Attempts without a comparison: the first deployment, and going back to what was stable before.
+
+Pods decide, not metrics, so time here is the cluster's and no traffic blocks nothing.
+
+    first      nothing proven serves: it takes all traffic when it is ready, and is stable after the first stage's soak
+    go back    it was stable before, with the same content: pods ready in full, then one write
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from serin.api.reasons import Reason
+from serin.rollout.arms import answers_in, first_fault, pending, pods_needed, readiness, ready_within, shared_fault
+from serin.rollout.decision import Decision, Note
+from serin.rollout.ending import end, promote, stay
+from serin.rollout.observation import Observation
+from serin.rollout.state import Attempt, End, Placed, State
+from serin.workloads.pods import ArmHealth
+
+LOOK_AGAIN_SECONDS = 60.0
+
+
+def first(seen: Observation, state: State, attempt: Attempt, candidate: Placed, now: datetime) -> Decision:
+    """Nothing proven serves. A failure is said and waits for the next spec, for there is nothing to go back to."""
+    health = seen.health.get(candidate.revision)
+    attempt = replace(attempt, placed_at=_placed_at(attempt, health, now))
+    state = replace(state, attempt=attempt)
+    found = first_fault(attempt.plan, health)
+    fault = f"gate {found[0].name}: {found[1]}" if found is not None else _too_late(seen, attempt, health, now)
+    if fault is not None:
+        return stay(seen, state, Reason.FIRST_REVISION_FAILING, fault, stalled=True)
+    wait = _not_ready(seen, state, attempt, health, now)
+    if wait is not None:
+        return wait
+    if state.stable is not None:
+        return _replace_unproven(seen, state, state.stable, candidate, health, now)
+    soak = attempt.plan.stages[0].soak_seconds if attempt.plan.stages else 0.0
+    since = health.ready_since if health is not None and health.ready_since else now.timestamp()
+    left = soak - (now.timestamp() - since)
+    if left > 0:
+        message = f"the first revision serves; promoted in {left:.0f} s if its pods stay ready"
+        return stay(seen, state, Reason.FIRST_DEPLOYMENT, message, again_seconds=left)
+    if seen.paused:
+        return stay(seen, state, Reason.PAUSED, "spec.rollout.paused is true; the first revision serves")
+    return promote(seen, state, attempt, candidate, Reason.FIRST_DEPLOYMENT, "the first revision is ready", now)
+
+
+def go_back(seen: Observation, state: State, attempt: Attempt, candidate: Placed, now: datetime) -> Decision:
+    """It was stable before: pods ready in full, then one write."""
+    health = seen.health.get(candidate.revision)
+    stable = seen.health.get(state.stable.revision) if state.stable is not None else None
+    attempt = replace(attempt, placed_at=_placed_at(attempt, health, now))
+    state = replace(state, attempt=attempt)
+    shared = shared_fault(attempt, health, stable)
+    if shared is not None:
+        return stay(seen, state, Reason.SHARED_INCIDENT, f"stable's pods fail like the candidate's: {shared}")
+    found = first_fault(attempt.plan, health)
+    if found is not None:
+        message = f"gate {found[0].name}: {found[1]}"
+        return end(seen, state, attempt, candidate, End.ROLLED_BACK, Reason.CRASH_LOOP, message, now)
+    late = _too_late(seen, attempt, health, now)
+    if late is not None:
+        return end(seen, state, attempt, candidate, End.ROLLED_BACK, Reason.NOT_READY, late, now)
+    wait = _not_ready(seen, state, attempt, health, now)
+    if wait is not None:
+        return wait
+    soon = answers_in(health, now.timestamp(), seen.gateway_reload_seconds)
+    if soon:
+        return stay(seen, state, Reason.NOT_READY, "ready; the gateway has to learn of it", again_seconds=soon)
+    if seen.paused:
+        return stay(seen, state, Reason.PAUSED, "spec.rollout.paused is true; its pods are ready")
+    return promote(seen, state, attempt, candidate, Reason.WENT_BACK, "it was stable before", now)
+
+
+def _replace_unproven(
+    seen: Observation, state: State, unproven: Placed, candidate: Placed, health: ArmHealth | None, now: datetime
+) -> Decision:
+    """The next spec takes over from a revision that serves only for want of a better one, in one write."""
+    soon = answers_in(health, now.timestamp(), seen.gateway_reload_seconds)
+    if soon:
+        return stay(seen, state, Reason.NOT_READY, "ready; the gateway has to learn of it", again_seconds=soon)
+    if seen.paused:
+        return stay(seen, state, Reason.PAUSED, f"spec.rollout.paused is true; {unproven.revision} serves")
+    message = f"{candidate.revision} takes all traffic from {unproven.revision}, which was never promoted"
+    note = Note("Normal", Reason.FIRST_DEPLOYMENT, message)
+    state = replace(state, stable=None)
+    return stay(seen, state, Reason.FIRST_DEPLOYMENT, message, again_seconds=0.0, notes=(note,))
+
+
+def _not_ready(
+    seen: Observation, state: State, attempt: Attempt, health: ArmHealth | None, now: datetime
+) -> Decision | None:
+    needed = pods_needed(seen.replicas, 100)
+    ready = health.ready if health is not None else 0
+    if ready >= needed:
+        return None
+    if seen.replicas <= 0:
+        return stay(seen, state, Reason.NOT_READY, "spec.serving.replicas is 0: there are no pods to wait for")
+    limit = ready_within(attempt.plan)
+    left = LOOK_AGAIN_SECONDS if limit is None else attempt.placed_at + limit - now.timestamp() + 1.0
+    again = min(max(left, 1.0), LOOK_AGAIN_SECONDS)
+    words = pending(health)
+    if words is not None:
+        return stay(seen, state, Reason.INSUFFICIENT_CAPACITY, f"{ready} of {needed} pods ready: {words}")
+    message = f"{ready} of {needed} pods ready ({readiness(health)})"
+    return stay(seen, state, Reason.NOT_READY, message, again_seconds=again)
+
+
+def _placed_at(attempt: Attempt, health: ArmHealth | None, now: datetime) -> float:
+    """Since when no pod waits for a node: only from then on is being unready the revision's own doing."""
+    return now.timestamp() if pending(health) is not None or not attempt.placed_at else attempt.placed_at
+
+
+def _too_late(seen: Observation, attempt: Attempt, health: ArmHealth | None, now: datetime) -> str | None:
+    limit = ready_within(attempt.plan)
+    ready = health.ready if health is not None else 0
+    if limit is None or ready >= pods_needed(seen.replicas, 100) or seen.replicas <= 0:
+        return None
+    waited = now.timestamp() - attempt.placed_at
+    return f"not ready within {limit:g} s ({readiness(health)})" if waited > limit else None

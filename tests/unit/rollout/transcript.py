@@ -1,0 +1,266 @@
+"""Transcripts: a small language for whole rollouts, with the full output after each command.
+
+    # prose
+    command key=value ...
+    more lines, where a command takes them
+    ----
+    what the core decided
+
+Commands:
+    policy                   the lines that follow are spec.rollout; "policy none" names one that is missing
+    deploy VERSION           the spec asks for this version; "deploy refused REASON TEXT" for nothing usable
+    adopt SERVICE            spec.serving.existing
+    tick [N]                 N intervals of 15 s pass, each is looked at; only looks that change something are shown,
+                             and the last
+    look                     a look between two intervals
+    traffic KEY=VALUE ...    requests (per interval), bad=STABLE/CANDIDATE, slow=STABLE/CANDIDATE, hung=yes, history
+    pods VERSION KEY=VALUE   ready, pending, crash (CrashLoop:N or OutOfMemory:N), restarts, evicted; or auto
+    replicas N               spec.serving.replicas
+    metrics KEY=VALUE        outage=TEXT, outage=over, unseen=ARM, missing=GATE:REASON, all=found
+    route A/B                somebody writes these weights; "route conflict REASON TEXT", "route mended"
+    pause, resume            spec.rollout.paused
+    refuse TEXT              the API server refuses the candidate's Deployment
+    restart                  the operator is killed and comes back with what the status holds
+    status                   conditions and gates as a user sees them
+    record VERSION           the revision's decision record
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from serin.api.reasons import Reason
+from serin.metrics.reading import Missing
+from serin.rollout.decision import Decision
+from serin.rollout.observation import Refused
+from serin.traffic.weights import Units
+from serin.workloads.pods import Crash
+from tests.unit.rollout.world import NAME, World, conflict, plan_from
+
+SEPARATOR = "----"
+
+
+def replayed(text: str) -> str:
+    """The transcript with the output that the core gives now."""
+    player = _Player()
+    blocks: list[str] = []
+    lines = text.splitlines()
+    index = 0
+    while index < len(lines):
+        line = lines[index]
+        if not line.strip() or line.startswith("#"):
+            blocks.append(line)
+            index += 1
+            continue
+        command = [line]
+        index += 1
+        while lines[index] != SEPARATOR:
+            command.append(lines[index])
+            index += 1
+        index += 1
+        while index < len(lines) and lines[index].strip():
+            index += 1
+        blocks += [*command, SEPARATOR, *player.run(command)]
+    return "\n".join(blocks) + "\n"
+
+
+def transcripts(folder: Path) -> list[Path]:
+    """All transcripts of a folder."""
+    return sorted(folder.glob("*.txt"))
+
+
+class _Player:
+    def __init__(self) -> None:
+        self.world = World(plan_from({}))
+        self._shown: tuple[object, ...] = ()
+        self._mended = self.world.route
+
+    def run(self, command: list[str]) -> list[str]:
+        name, *words = shlex.split(command[0])
+        method: Callable[[list[str], str], list[str]] = getattr(self, f"do_{name}")
+        return method(words, "\n".join(command[1:])) or ["ok"]
+
+    def do_policy(self, words: list[str], body: str) -> list[str]:
+        if words:
+            self.world.policy = Refused(Reason.POLICY_NOT_FOUND, "spec.rollout.policyRef.name: there is no such policy")
+            return ["missing"]
+        plan = plan_from(yaml.safe_load(body) or {})
+        self.world.policy = plan
+        return [f"{stage.name} {stage.weight} % for {stage.soak_seconds:g} s" for stage in plan.stages]
+
+    def do_deploy(self, words: list[str], _: str) -> list[str]:
+        if words[0] == "refused":
+            self.world.wanted = Refused(_reason(words[1]), words[2])
+        else:
+            self.world.deploy(words[0])
+        return self._looked(self.world.look())
+
+    def do_adopt(self, words: list[str], _: str) -> list[str]:
+        self.world.adoptable = words[0]
+        return []
+
+    def do_tick(self, words: list[str], _: str) -> list[str]:
+        lines: list[str] = []
+        number = int(words[0]) if words else 1
+        for count in range(number):
+            decision = self.world.tick()
+            assert decision is not None
+            lines += self._looked(decision, always=count == number - 1)
+        return lines
+
+    def do_look(self, _: list[str], __: str) -> list[str]:
+        return self._looked(self.world.look())
+
+    def do_traffic(self, words: list[str], _: str) -> list[str]:
+        traffic = self.world.traffic
+        for key, value in _pairs(words).items():
+            if key in ("bad", "slow"):
+                stable, candidate = (float(one.rstrip("%")) / 100 for one in value.split("/"))
+                setattr(traffic, key, {"stable": stable, "candidate": candidate})
+            elif key == "hung":
+                traffic.hung = value == "yes"
+            else:
+                setattr(traffic, key, float(value) if key == "requests" else int(value))
+        return []
+
+    def do_pods(self, words: list[str], _: str) -> list[str]:
+        pods = self.world.pods[f"{NAME}-{words[0]}"]
+        if words[1:] == ["auto"]:
+            pods.ready, pods.pending, pods.crash, pods.restarts, pods.evicted = None, None, None, 0, False
+            return []
+        for key, value in _pairs(words[1:]).items():
+            match key:
+                case "ready" | "restarts":
+                    setattr(pods, key, int(value))
+                case "pending":
+                    pods.pending = value
+                case "evicted":
+                    pods.evicted = value == "yes"
+                case "crash":
+                    kind, _, restarts = value.partition(":")
+                    message = "was killed for want of memory" if kind == "OutOfMemory" else "exited with 1"
+                    pods.restarts = int(restarts)
+                    words_ = f"container model of pod {NAME}-{words[0]}-x {message}; {restarts} restarts in all"
+                    pods.crash = Crash("OutOfMemory" if kind == "OutOfMemory" else "CrashLoop", int(restarts), words_)
+                case _:
+                    raise ValueError(key)
+        if not pods.ready_now:
+            pods.ready_since = None
+        elif pods.ready_since is None:
+            pods.ready_since = self.world.now.timestamp()
+        return []
+
+    def do_replicas(self, words: list[str], _: str) -> list[str]:
+        self.world.replicas = int(words[0])
+        return []
+
+    def do_metrics(self, words: list[str], _: str) -> list[str]:
+        world = self.world
+        for key, value in _pairs(words).items():
+            match key:
+                case "outage":
+                    world.outage = None if value == "over" else value
+                case "unseen":
+                    world.unseen = {value}
+                case "missing":
+                    gate, _, reason = value.partition(":")
+                    world.missing[gate] = Missing(_reason(reason), "as the metrics say")
+                case "all":
+                    world.unseen, world.missing = set(), {}
+                case _:
+                    raise ValueError(key)
+        return []
+
+    def do_route(self, words: list[str], _: str) -> list[str]:
+        world = self.world
+        if words[0] == "conflict":
+            self._mended = world.route
+            world.route = conflict(_reason(words[1]), words[2])
+        elif words[0] == "mended":
+            world.route = self._mended
+        else:
+            a, _, b = words[0].partition("/")
+            world.edit_route(Units(int(a), int(b)))
+        return []
+
+    def do_pause(self, _: list[str], __: str) -> list[str]:
+        self.world.paused = True
+        return self._looked(self.world.look())
+
+    def do_resume(self, _: list[str], __: str) -> list[str]:
+        self.world.paused = False
+        return self._looked(self.world.look())
+
+    def do_refuse(self, words: list[str], _: str) -> list[str]:
+        self.world.refusal = words[0]
+        return self._looked(self.world.look())
+
+    def do_restart(self, _: list[str], __: str) -> list[str]:
+        self.world.restart()
+        return []
+
+    def do_status(self, _: list[str], __: str) -> list[str]:
+        status = self.world.status
+        lines = [
+            f"{one['type']}={one['status']} {one['reason']}: {one['message']} ({one['lastTransitionTime'][11:19]})"
+            for one in status["conditions"]
+        ]
+        rollout = status.get("rollout", {})
+        for key in ("deadline", "expectedFinish"):
+            if key in rollout:
+                lines.append(f"{key} {rollout[key]}")
+        return lines + [_gate(gate) for gate in rollout.get("gates", status.get("outcome", {}).get("gates", []))]
+
+    def do_record(self, words: list[str], _: str) -> list[str]:
+        status = self.world.records[f"{NAME}-{words[0]}"]
+        lines = [f"{status['verdict']} {status['verdictReason']}, attempt {status['attempts']}"]
+        for entry in status["record"]:
+            head = f"{entry['at'][11:19]} #{entry['attempt']} {entry['event']}, {entry['stage']} {entry['weight']} %"
+            lines.append(f"{head}, {entry['reason']}: {entry['message']}")
+        return lines
+
+    def _looked(self, decision: Decision, *, always: bool = True) -> list[str]:
+        state, standing = decision.state, decision.standing
+        attempt = state.attempt
+        weights = decision.desired.weights
+        pods = " ".join(
+            f"{work.slot}:{work.revision}x{work.replicas}{' (drained)' if work.surplus else ''}"
+            for work in decision.desired.workloads
+        )
+        rollout = self.world.status.get("rollout", {})
+        where = f"{rollout['stage']}, {rollout['verdict']}" if attempt is not None else "no attempt"
+        route = f"a {weights.a} b {weights.b}" if weights is not None else "untouched"
+        landmark = (where, route, pods, standing.phase, standing.reason)
+        events = [f"    event {note.kind} {note.reason.value}: {note.message}" for note in decision.notes]
+        if not always and landmark == self._shown and not events:
+            return []
+        self._shown = landmark
+        clock = f"{self.world.now:%H:%M:%S}"
+        return [
+            f"{clock} {standing.phase}{' (stalled)' if standing.stalled else ''}: {where}; {route}; pods {pods or 'none'}",
+            f"    {standing.reason.value}: {standing.message}",
+            *events,
+        ]
+
+
+def _gate(gate: dict[str, Any]) -> str:
+    line = f"gate {gate['name']}: {gate['verdict']}"
+    for arm in ("stable", "candidate"):
+        if arm in gate:
+            line += f", {arm} {gate[arm]['bad']}/{gate[arm]['total']}"
+    if gate.get("reason"):
+        line += f", {gate['reason']}"
+    return f"{line}: {gate.get('message', '')}"
+
+
+def _reason(word: Any) -> Reason:
+    return Reason(word)
+
+
+def _pairs(words: list[str]) -> dict[str, str]:
+    return {key: value for key, _, value in (word.partition("=") for word in words)}
