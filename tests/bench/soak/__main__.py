@@ -1,0 +1,83 @@
+"""`python -m tests.bench.soak`: the long forms of the resilience tests, on one cluster one after another."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import collections
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+
+from tests.cluster import Cluster
+from tests.demo import manifests
+from tests.e2e.resilience.kills import rampage, summary
+from tests.e2e.resilience.outcome import Ending
+from tests.e2e.resilience.sweep import CANDIDATES, WANTED, Point, faults, stub_stages, sweep, undisturbed
+
+FOLDER = manifests.REPOSITORY / "build" / "soak"
+WORKERS = 5
+
+
+async def crash(cluster: Cluster, folder: Path) -> list[str]:
+    """Die before and after each write of each kind of rollout."""
+    async with stub_stages(cluster, folder, [f"crash-{number}" for number in range(WORKERS)]) as stages:
+        wanted: dict[str, Ending] = {}
+        points: list[Point] = []
+        for number, candidate in enumerate(CANDIDATES):
+            wanted[candidate], writes = await undisturbed(stages[number], "2", candidate)
+            print(f"{candidate}: {wanted[candidate]}\n  " + "\n  ".join(writes))
+            if wanted[candidate].kind != WANTED[candidate]:
+                return [f"{candidate} in peace: {wanted[candidate]}"]
+            points += [Point(candidate, when, at) for at in range(1, len(writes) + 1) for when in ("before", "after")]
+        results = await sweep(stages, points)
+    found = faults(results, wanted)
+    crashed = collections.Counter(result.point.candidate for result in results if result.crashed)
+    same = collections.Counter(
+        result.point.candidate
+        for result in results
+        if result.crashed and result.ending == wanted[result.point.candidate]
+    )
+    for candidate in CANDIDATES:
+        print(f"{candidate:<16} {crashed[candidate]} crashes, {same[candidate]} ended as in peace")
+    missed = sum(not result.crashed for result in results)
+    print(f"{len(results)} of {len(points)} points, {missed} of them not reached")
+    return found + [f"only {len(results)} of {len(points)} points were tried"] * (len(results) < len(points))
+
+
+async def kills(cluster: Cluster, folder: Path) -> list[str]:
+    """50 random kills over at least 10 rollouts."""
+    began = time.monotonic()
+    async with stub_stages(cluster, folder, ["kill-1", "kill-2", "kill-3"]) as stages:
+        done = await rampage(cluster, stages, kills=50, rollouts=10, seed=50, api_server_every=20)
+    print(summary(done, time.monotonic() - began))
+    return [
+        f"{candidate}: {found}"
+        for candidate, found, _ in done.rollouts
+        if not isinstance(found, Ending) or found.kind != WANTED[candidate]
+    ]
+
+
+SOAKS: dict[str, Callable[[Cluster, Path], Coroutine[None, None, list[str]]]] = {"crash": crash, "kills": kills}
+
+
+def main() -> int:
+    """Run what was asked for; 0 when all was as it must be."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.soak", description="Long resilience tests.")
+    parser.add_argument("what", nargs="+", choices=SOAKS)
+    options = parser.parse_args()
+    found: list[str] = []
+    with Cluster("soak") as cluster:
+        for what in options.what:
+            print(f"--- {what}", flush=True)
+            began = time.monotonic()
+            faulty = asyncio.run(SOAKS[what](cluster, FOLDER / what))
+            print(f"{what}: {len(faulty)} faults in {time.monotonic() - began:.0f} s", flush=True)
+            found += [f"{what}: {fault}" for fault in faulty]
+    print("\n".join(found) or "all as it must be")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,231 @@
+"""A Stage at full speed: fake pods, a stand-in for Prometheus whose traffic follows the route, fast stages.
+
+The operator runs on the host, because that is where the stand-in listens, and through `crashing`, which can end it
+at any write. A rollout takes about ten seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.bench.stub_prometheus import Stub
+from tests.cluster import Access, ClusterError, Process
+from tests.demo import manifests
+from tests.demo.stage import Stage, ended, promoted, settled
+from tests.e2e.resilience.crashing import Crash, When
+
+Json = dict[str, Any]
+
+LADDER = (0, 10, 30, 50, 95, 100)
+"""The shares of a candidate that is promoted, in order."""
+PER_SECOND = 1000.0
+BAD_FRACTION = 0.2
+FAKE = {"cluster.serin.dev/fake": "true"}
+POLICY = "fast"
+
+_ids = itertools.count(1)
+
+
+def policy(namespace: str, **spec: Any) -> Json:
+    """Return the demo's stages with seconds of soak."""
+    gates = [
+        {"name": "errors", "compare": {"what": "serverErrors", "margin": {"plus": "1pp", "ofStable": "0%"}}},
+        {"name": "pods", "hard": {"restarts": 2, "readyWithin": "2m"}},
+    ]
+    stages: list[Json] = [
+        {"name": name, "canary": {"weight": weight, "soak": soak}}
+        # Half is long enough for a candidate that fails only there to be found there, every time.
+        for name, weight, soak in (("first", 10, "1s"), ("more", 30, "1s"), ("half", 50, "4s"))
+    ]
+    stages.append({"name": "bake", "bake": {"for": "2s", "holdback": 5}})
+    fields = {"gates": gates, "stages": stages, "warmIn": "0s", **spec}
+    return manifests.policy(namespace=namespace, name=POLICY, spec=fields)
+
+
+def source(url: str, name: str = "default") -> Json:
+    """Return a metric source that is read every second."""
+    return {
+        "name": name,
+        "url": url,
+        "preset": "traefik",
+        "intervalSeconds": 1,
+        "scrapeIntervalSeconds": 1,
+        "settleSeconds": 1,
+    }
+
+
+class OnHost(Process):
+    """A process of this side of the namespaces."""
+
+    def __init__(self, popen: subprocess.Popen[bytes]) -> None:
+        self._enterer = popen
+        self._pid = popen.pid
+
+
+class StubStage(Stage):
+    """One ModelDeployment with fake pods.
+
+    Args:
+        cluster: A cluster that is up.
+        folder: Where logs go.
+        stub: Has the traffic of both slots, as the route says.
+        sources: The operator's metric sources.
+        namespace: Where.
+        config: Further fields of the operator's configuration.
+    """
+
+    def __init__(
+        self,
+        cluster: Access,
+        folder: Path,
+        stub: Stub,
+        sources: Sequence[Json],
+        *,
+        namespace: str,
+        config: Mapping[str, Any] | None = None,
+    ) -> None:
+        fields = {"metricSources": list(sources), "gatewayReloadSeconds": 0.5, "statusSeconds": 2, **(config or {})}
+        super().__init__(cluster, folder, namespace=namespace, config=fields)
+        self.stub = stub
+        self.per_second = PER_SECOND
+        self.bad_from: int | None = None
+        """The candidate fails from this weight on; None: it is good."""
+        self.candidate_slot = ""
+        self.walk: list[int] = []
+        """The candidate's weights, one for each change."""
+        self.generations_missed = 0
+        """Edits of the route that no watch event showed: a watch that was cut off may lose some."""
+        self._generation = 0
+        self._fields = fields
+
+    @property
+    def order(self) -> Path:
+        """The file that tells the operator when to die."""
+        return self.folder / "order.json"
+
+    @property
+    def writes(self) -> Path:
+        """The file in which the operator writes down what it writes."""
+        return self.folder / "writes.txt"
+
+    def start_operator(self, arguments: Sequence[str] = ("--standalone",)) -> Process:
+        """Start Serin on the host, for this namespace only."""
+        config = self.folder / "serin.yaml"
+        config.write_text(yaml.safe_dump(manifests.operator_config("http://unused", **self._fields)))
+        command = [sys.executable, "-m", "tests.e2e.resilience.crashing", str(self.order), str(self.writes)]
+        command += ["run", "--config", str(config), "--kubeconfig", str(self.cluster.kubeconfig)]
+        command += ["--namespace", self.namespace, *arguments]
+        with self.operator_log.open("ab") as log:
+            self.operator = OnHost(
+                subprocess.Popen(
+                    command,
+                    env=self.cluster.environment({"PYTHONPATH": f"{manifests.REPOSITORY}/operator"}),
+                    cwd=manifests.REPOSITORY,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                )
+            )
+        self.operator_starts += 1
+        return self.operator
+
+    async def patiently_apply(self, *objects: Json) -> None:
+        """Apply, again and again while the API server is away."""
+        for _ in range(30):
+            with contextlib.suppress(ClusterError):
+                await self.apply(*objects)
+                return
+            await asyncio.sleep(1)
+        await self.apply(*objects)
+
+    async def first(self) -> None:
+        """Bring version 1 up and promote it; the operator has to run."""
+        await self.patiently_apply(self.model("1"))
+        await self.until(
+            lambda md: promoted(md, "1") and settled(md), seconds=60, what=f"{self.namespace}: the first version"
+        )
+
+    def model(self, version: str) -> Json:
+        """Return the ModelDeployment of a version."""
+        return manifests.model_deployment(
+            version,
+            namespace=self.namespace,
+            host=f"{self.namespace}.example.com",
+            annotations=FAKE,
+            rollout={"policyRef": {"name": POLICY}},
+        )
+
+    def new_trial(self, *, bad_from: int | None) -> None:
+        """Begin to write down the walk of the next candidate."""
+        self.candidate_slot = "b" if self.deployment["status"]["stable"]["slot"] == "a" else "a"
+        self.bad_from = bad_from
+        self.walk = [0]
+        self.generations_missed = 0
+
+    def arm(self, when: When, at: int) -> Crash:
+        """Order the operator's death at a write from now on."""
+        crash = Crash(f"{self.namespace}-{next(_ids)}", when, at)
+        self.order.write_text(json.dumps({"id": crash.id, "when": crash.when, "at": crash.at}))
+        return crash
+
+    def count_writes(self) -> None:
+        """Begin to count writes anew, without a crash."""
+        self.order.write_text(json.dumps({"id": f"count-{next(_ids)}"}))
+        self.writes.unlink(missing_ok=True)
+
+    async def until_ended(self, version: str, *, seconds: float = 90) -> Json:
+        """Wait until a version's rollout is over and the loser's pods are gone."""
+        await self.until(
+            lambda md: ended(md, version) is not None and settled(md),
+            seconds=seconds,
+            what=f"{self.namespace}: the end of version {version}",
+        )
+        idle = "b" if self.deployment["status"]["stable"]["slot"] == "a" else "a"
+        await self.until_empty(idle, seconds=seconds)
+        return self.deployment
+
+    async def get(self, path: str) -> Any:
+        """Read from the API server, again and again while it is away."""
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                return await self.api.get(path)
+            except Exception:
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(0.5)
+
+    async def pods(self, slot: str) -> list[Json]:
+        """Return the pods of a slot."""
+        query = f"labelSelector=serin.dev/deployment={self.name},serin.dev/slot={slot}"
+        found: list[Json] = (await self.get(f"/api/v1/namespaces/{self.namespace}/pods?{query}"))["items"]
+        return found
+
+    async def _see_route(self, kind: str, item: Json) -> None:
+        before = len(self.shares)
+        await super()._see_route(kind, item)
+        generation = int(item["metadata"].get("generation", 0))
+        if self._generation and generation > self._generation + 1:
+            self.generations_missed += generation - self._generation - 1
+        self._generation = max(self._generation, generation)
+        if len(self.shares) == before:
+            return
+        shares = self.shares[-1]
+        for slot in ("a", "b"):
+            weight = shares.of(slot)
+            bad = slot == self.candidate_slot and self.bad_from is not None and weight >= self.bad_from
+            rate, fraction = self.per_second * weight / 100, BAD_FRACTION if bad else 0.0
+            self.stub.change(self.namespace, f"{self.name}-{slot}", rate, fraction)
+        if self.candidate_slot:
+            self.walk.append(shares.of(self.candidate_slot))
