@@ -2,36 +2,71 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
 from serin.controller import kube
 from serin.controller.handlers import OWNED, WHOLE
-from serin.controller.kube import Kind
+from serin.controller.kube import (
+    DEPLOYMENT,
+    EVENT,
+    GRPC_ROUTE,
+    HTTP_ROUTE,
+    MODEL_DEPLOYMENT,
+    MODEL_REVISION,
+    SERVICE,
+    Kind,
+)
 from tests.unit.charts.objects import CHART, installed, load, rights
 
 RULES = rights(load(CHART / "files" / "rules.yaml"))
 
-# What controller.apply, deletion, events and lease ask for. Lists and watches are not here: `handlers` says them.
-WRITES = {
-    ("serin.dev", "modeldeployments", "patch"),  # the finalizer, set and taken off
-    ("serin.dev", "modeldeployments/status", "update"),
-    ("serin.dev", "modeldeployments/finalizers", "update"),  # blockOwnerDeletion in what we make
-    ("serin.dev", "modelrevisions", "get"),  # one of that name is there already: whose is it?
-    ("serin.dev", "modelrevisions", "create"),
-    ("serin.dev", "modelrevisions", "delete"),  # pruning
-    ("serin.dev", "modelrevisions/status", "update"),
-    *(("apps", "deployments", verb) for verb in ("get", "create", "patch", "delete")),
-    *(("", "services", verb) for verb in ("get", "create", "patch")),
-    *(("gateway.networking.k8s.io", "httproutes", verb) for verb in ("get", "create", "patch")),
-    *(("gateway.networking.k8s.io", "grpcroutes", verb) for verb in ("get", "create", "patch")),
-    ("events.k8s.io", "events", "create"),
+Right = tuple[str, str, str]
+
+
+def _of(kinds: Iterable[Kind], *verbs: str, subresource: str = "") -> set[Right]:
+    return {(kind.group, kind.plural + subresource, verb) for kind in kinds for verb in verbs}
+
+
+ROUTES = (HTTP_ROUTE, GRPC_ROUTE)
+APPLIED = (SERVICE, DEPLOYMENT, *ROUTES)
+
+# Every request that the controller makes, by method and kind as the code writes them, and the rights it takes.
+# Watches are not here: `handlers` says them.
+CALLS: dict[str, set[Right]] = {
+    "get(kind": _of((MODEL_REVISION, *APPLIED), "get"),  # whose is it? - and what a deletion leaves
+    "get(SERVICE": _of([SERVICE], "get"),
+    "get(LEASE": set(),  # see LEASE
+    "list(kind": _of((*WHOLE, *OWNED), "list"),
+    "create(MODEL_REVISION": _of([MODEL_REVISION], "create"),
+    "create(EVENT": _of([EVENT], "create"),
+    "create(LEASE": set(),
+    "apply(kind": _of(APPLIED, "patch", "create"),  # the API server asks for both where nothing is yet
+    "patch(kind": _of(APPLIED, "patch"),
+    "patch(MODEL_DEPLOYMENT": _of([MODEL_DEPLOYMENT], "patch"),  # the finalizer, set and taken off
+    "replace(MODEL_DEPLOYMENT": _of([MODEL_DEPLOYMENT], "update", subresource="/status"),
+    "replace(MODEL_REVISION": _of([MODEL_REVISION], "update", subresource="/status"),
+    "replace(LEASE": set(),
+    "delete(DEPLOYMENT": _of([DEPLOYMENT], "delete"),
+    "delete(MODEL_REVISION": _of([MODEL_REVISION], "delete"),
+    "delete(ROUTE_KINDS": _of(ROUTES, "delete"),
 }
-WATCHES = {(kind.group, kind.plural, verb) for kind in (*WHOLE, *OWNED) for verb in ("list", "watch")}
+BLOCKED_OWNERS = _of([MODEL_DEPLOYMENT], "update", subresource="/finalizers")  # blockOwnerDeletion in what we make
+WATCHES = _of((*WHOLE, *OWNED), "list", "watch")
 LEASE = {("coordination.k8s.io", "leases", verb) for verb in ("create", "get", "update")}
 KINDS_THAT_COME_LATER = {("apiextensions.k8s.io", "customresourcedefinitions", verb) for verb in ("list", "watch")}
 
 
 def test_the_rights_are_those_that_are_used() -> None:
     """Nothing is missing and nothing is left over."""
-    assert RULES == WATCHES | WRITES
+    assert WATCHES.union(BLOCKED_OWNERS, *CALLS.values()) == RULES
+
+
+def test_every_request_of_the_controller_is_looked_at() -> None:
+    """A new kind of request has to be written down in CALLS, with the rights it takes."""
+    source = "".join(path.read_text() for path in Path(kube.__file__).parent.glob("*.py"))
+    assert set(re.findall(r"kube\.((?:get|list|create|apply|patch|replace|delete)\(\w+)", source)) == CALLS.keys()
 
 
 def test_every_kind_that_the_client_knows_is_in_the_rights() -> None:
