@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -19,7 +20,7 @@ _numbers = itertools.count(1)
 def cluster() -> Iterator[Cluster]:
     """A whole cluster: control plane, node, gateway, Prometheus."""
     try:
-        with Cluster("e2e") as cluster:
+        with Cluster(f"e2e-{os.getpid()}") as cluster:  # two runs of the tests may go on side by side
             yield cluster
     except Unsupported as reason:
         pytest.skip(str(reason))

@@ -13,7 +13,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ POLICY = "fast"
 _ids = itertools.count(1)
 
 
-def policy(namespace: str, **spec: Any) -> Json:
+def policy(namespace: str, name: str = POLICY, **spec: Any) -> Json:
     """Return the demo's stages with seconds of soak."""
     gates = [
         {"name": "errors", "compare": {"what": "serverErrors", "margin": {"plus": "1pp", "ofStable": "0%"}}},
@@ -50,7 +50,7 @@ def policy(namespace: str, **spec: Any) -> Json:
     ]
     stages.append({"name": "bake", "bake": {"for": "2s", "holdback": 5}})
     fields = {"gates": gates, "stages": stages, "warmIn": "0s", **spec}
-    return manifests.policy(namespace=namespace, name=POLICY, spec=fields)
+    return manifests.policy(namespace=namespace, name=name, spec=fields)
 
 
 def source(url: str, name: str = "default") -> Json:
@@ -82,6 +82,8 @@ class StubStage(Stage):
         stub: Has the traffic of both slots, as the route says.
         sources: The operator's metric sources.
         namespace: Where.
+        name: Of the ModelDeployment.
+        policy_name: Of its policy.
         config: Further fields of the operator's configuration.
     """
 
@@ -93,12 +95,19 @@ class StubStage(Stage):
         sources: Sequence[Json],
         *,
         namespace: str,
+        name: str = manifests.NAME,
+        policy_name: str = POLICY,
         config: Mapping[str, Any] | None = None,
     ) -> None:
         fields = {"metricSources": list(sources), "gatewayReloadSeconds": 0.5, "statusSeconds": 2, **(config or {})}
-        super().__init__(cluster, folder, namespace=namespace, config=fields)
+        super().__init__(cluster, folder, namespace=namespace, name=name, config=fields)
         self.stub = stub
+        self.policy_name = policy_name
         self.per_second = PER_SECOND
+        self.hangs = False
+        """The candidate answers nothing, so nothing of it is counted."""
+        self.at_weight: dict[int, Callable[[], None]] = {}
+        """What is to happen when the candidate gets a weight."""
         self.bad_from: int | None = None
         """The candidate fails from this weight on; None: it is good."""
         self.candidate_slot = ""
@@ -140,6 +149,10 @@ class StubStage(Stage):
         self.operator_starts += 1
         return self.operator
 
+    def set_sources(self, sources: Sequence[Json]) -> None:
+        """Name the metric sources of the operator that is started next."""
+        self._fields["metricSources"] = list(sources)
+
     async def patiently_apply(self, *objects: Json) -> None:
         """Apply, again and again while the API server is away."""
         for _ in range(30):
@@ -161,9 +174,10 @@ class StubStage(Stage):
         return manifests.model_deployment(
             version,
             namespace=self.namespace,
-            host=f"{self.namespace}.example.com",
+            name=self.name,
+            host=f"{self.name}.{self.namespace}.example.com",
             annotations=FAKE,
-            rollout={"policyRef": {"name": POLICY}},
+            rollout={"policyRef": {"name": self.policy_name}},
         )
 
     def new_trial(self, *, bad_from: int | None) -> None:
@@ -221,11 +235,16 @@ class StubStage(Stage):
         self._generation = max(self._generation, generation)
         if len(self.shares) == before:
             return
-        shares = self.shares[-1]
-        for slot in ("a", "b"):
-            weight = shares.of(slot)
-            bad = slot == self.candidate_slot and self.bad_from is not None and weight >= self.bad_from
-            rate, fraction = self.per_second * weight / 100, BAD_FRACTION if bad else 0.0
-            self.stub.change(self.namespace, f"{self.name}-{slot}", rate, fraction)
         if self.candidate_slot:
-            self.walk.append(shares.of(self.candidate_slot))
+            self.walk.append(self.shares[-1].of(self.candidate_slot))
+            self.at_weight.get(self.walk[-1], lambda: None)()
+        self.send_traffic()
+
+    def send_traffic(self) -> None:
+        """Have both slots counted at the rates that follow from the route's weights, from now on."""
+        for slot in ("a", "b"):
+            weight = self.shares[-1].of(slot)
+            candidate = slot == self.candidate_slot
+            bad = candidate and self.bad_from is not None and weight >= self.bad_from
+            rate = 0.0 if candidate and self.hangs else self.per_second * weight / 100
+            self.stub.change(self.namespace, f"{self.name}-{slot}", rate, BAD_FRACTION if bad else 0.0)
