@@ -41,7 +41,7 @@ fmt: setup ## format
 
 .PHONY: lint
 lint: setup ## ruff
-	$(BIN)/ruff check operator tests
+	$(BIN)/ruff check operator tests docs
 
 .PHONY: types
 types: setup ## mypy --strict
@@ -54,13 +54,22 @@ layers: setup ## import-linter: who may know whom
 .PHONY: crds
 crds: setup ## generate crds/ from the pydantic models
 	$(BIN)/python -m serin.api.crd crds
+	rm -f charts/serin/files/crds/*.yaml && cp crds/*.yaml charts/serin/files/crds/
 
 .PHONY: crds-check
 crds-check: setup
 	$(BIN)/python -m serin.api.crd --check crds
 
+.PHONY: docs
+docs: setup ## the generated pages
+	$(BIN)/python docs/reasons_page.py
+
+.PHONY: docs-check
+docs-check: setup
+	$(BIN)/python docs/reasons_page.py --check
+
 .PHONY: check
-check: lint types layers crds-check ## everything that needs no test runner
+check: lint types layers crds-check docs-check ## everything that needs no test runner
 
 .PHONY: unit
 unit: setup ## unit tests: seconds, no cluster
@@ -69,6 +78,16 @@ unit: setup ## unit tests: seconds, no cluster
 .PHONY: cluster-tests
 cluster-tests: tools ## integration and end-to-end tests on the local cluster
 	$(BIN)/pytest tests/integration tests/e2e
+
+##@ Long runs, printed and not asserted
+.PHONY: bench-scale
+bench-scale: tools ## a thousand ModelDeployments, two hundred rollouts at once (about 20 minutes)
+	$(BIN)/python -m tests.bench.scale
+
+.PHONY: bench-stats
+bench-stats: setup ## what the sequential tests decide when, and what an update costs
+	$(BIN)/python -m tests.bench.stats.bench_decisions
+	$(BIN)/python tests/bench/stats/bench_update.py
 
 .PHONY: lock
 lock: setup ## write requirements/ anew from pyproject.toml, with hashes and without any registry's name

@@ -79,6 +79,7 @@ class Stub:
         """Listen; returns the URL."""
         app = web.Application()
         app.router.add_route("*", "/api/v1/query", self._query)
+        app.router.add_post("/change", self._change)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, host, port)
@@ -90,6 +91,12 @@ class Stub:
         """Listen no more."""
         if self._runner is not None:
             await self._runner.cleanup()
+
+    async def _change(self, request: web.Request) -> web.Response:
+        """`[[namespace, service, per_second, bad_fraction], ...]` from another process."""
+        for namespace, service, per_second, bad_fraction in await request.json():
+            self.change(namespace, service, per_second, bad_fraction)
+        return web.Response()
 
     async def _query(self, request: web.Request) -> web.Response:
         self.requests += 1
@@ -137,17 +144,18 @@ class Stub:
 def service_label(namespace: str, service: str) -> str:
     """Traefik's name for a slot as a backend."""
     route = service.rpartition("-")[0]
-    return f"httproute-{namespace}-{route}-gw-default-gw-ep-web-0-0123456789abcdef0123-svc-{namespace}-{service}-0@kubernetesgateway"
+    parents = f"httproute-{namespace}-{route}-gw-default-gw-ep-web-0-0123456789abcdef0123"
+    return f"{parents}-svc-{namespace}-{service}-0@kubernetesgateway"
 
 
 def _series(base: Json) -> list[tuple[Json, Any]]:
     name, latency = "traefik_service_requests_total", "traefik_service_request_duration_seconds_bucket"
     found: list[tuple[Json, Any]] = [
         ({"__name__": name, "code": "200", **base}, lambda total, bad: total - bad),
-        ({"__name__": name, "code": "500", **base}, lambda total, bad: bad),
+        ({"__name__": name, "code": "500", **base}, lambda _, bad: bad),
     ]
     edges = [*(f"{edge:g}" for edge in EDGES_SECONDS), "+Inf"]
-    found += [({"__name__": latency, "code": "200", "le": edge, **base}, lambda total, bad: total) for edge in edges]
+    found += [({"__name__": latency, "code": "200", "le": edge, **base}, lambda total, _: total) for edge in edges]
     return found
 
 

@@ -58,7 +58,7 @@ class Model(ApiModel):
             "must be letters, digits, '.', '_', '/' and '-', with a letter or digit at both ends",
         ),
     ]
-    """The model's name. The container gets it as MODEL_NAME."""
+    """The model's name. The container gets it as SERIN_MODEL_NAME."""
     version: Annotated[
         str,
         Shape(
@@ -68,7 +68,7 @@ class Model(ApiModel):
         ),
     ]
     """The version, as text: quote numbers. A new version makes a new revision. The container gets it as
-    MODEL_VERSION."""
+    SERIN_MODEL_VERSION."""
     uri: (
         Annotated[
             str,
@@ -80,8 +80,8 @@ class Model(ApiModel):
         ]
         | None
     ) = None
-    """Where the model's files are, when the image does not hold them. It is resolved to a digest once per
-    revision. The container gets it as MODEL_URI."""
+    """Where the model's files are, when the image does not hold them. The container gets it as
+    SERIN_MODEL_URI and fetches them itself."""
     digest: (
         Annotated[
             str,
@@ -89,7 +89,7 @@ class Model(ApiModel):
         ]
         | None
     ) = None
-    """The digest that the files at uri must have. Resolved from uri when not given."""
+    """The digest that the files at uri must have. The container gets it as SERIN_MODEL_DIGEST."""
     lineage: Lineage | None = None
     """Where the model came from, for the record."""
     card: Card | None = None

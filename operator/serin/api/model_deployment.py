@@ -61,7 +61,7 @@ class Serving(ApiModel):
     HTTP) or grpc."""
     template: PodTemplate | None = None
     """The pod template. It is an ordinary one: every field of a pod is allowed, and checked by the API server
-    in a dry run before traffic moves."""
+    when the revision's Deployment is created, before any traffic moves."""
     existing: Existing | None = None
     """A Service that already serves the model, taken over as the first stable."""
 

@@ -38,6 +38,7 @@ def _run(options: argparse.Namespace) -> int:
     from serin.cli.logs import configure_logs
     from serin.controller.app import Options, run
     from serin.controller.config import Config, InvalidConfig, load_config
+    from serin.controller.kube import Unreachable
     from serin.controller.lease import LostLease
 
     configure_logs(options.log_format, options.log_level)
@@ -53,6 +54,9 @@ def _run(options: argparse.Namespace) -> int:
         changes["leader_election"] = config.leader_election.model_copy(update={"enabled": False})
     try:
         asyncio.run(run(Options(config.model_copy(update=changes), options.kubeconfig)))
+    except Unreachable as error:
+        print(f"serin: {error}", file=sys.stderr)
+        return 2
     except LostLease as error:
         logging.getLogger(__name__).exception("stopped", extra={"why": str(error)})
         return 1

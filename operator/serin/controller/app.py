@@ -82,9 +82,14 @@ async def run(options: Options) -> None:
 
     await health.start()
     watching = asyncio.ensure_future(_watch(options, cache, queue))
-    try:
+
+    async def work() -> None:
         await sync.until_done()
-        await _until_first_ends(watching, asyncio.ensure_future(_led(kube, config, instance, lead)))
+        await _led(kube, config, instance, lead)
+
+    try:
+        # The watchers handle the signals: when they end, everything ends, a listing that never succeeds included.
+        await _until_first_ends(watching, asyncio.ensure_future(work()))
     finally:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)

@@ -321,7 +321,11 @@ class Writer:
         kind = ROUTE_KINDS[view.router.kind]
         namespace, name = view.md.metadata.namespace, view.router.name(view.md)
         if view.router.owned(view.md):
-            await self._ensure(view, kind, view.router.desired(view.md, desired.weights))
+            route = view.router.desired(view.md, desired.weights)
+            if view.route is not None:
+                # A leader that lost its Lease and does not know it yet must not write old weights over new ones.
+                route["metadata"]["resourceVersion"] = view.route["metadata"]["resourceVersion"]
+            await self._ensure(view, kind, route)
             await self._retire_routes(view)
             return
         if view.route is None or not isinstance(view.seen.route, Routed):

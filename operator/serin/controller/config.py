@@ -2,7 +2,7 @@
 
     metricSources:
     - {name: default, url: "http://prometheus.monitoring:9090", preset: traefik}
-    defaultStatusSeconds: 30
+    statusSeconds: 30
 
 A resource names a metric source and never a URL: the operator opens no address that a user gave.
 """

@@ -5,6 +5,7 @@
          +-- NotFound      404
          +-- Invalid       422 and 400: the API server refuses the object; its words are for the user
          +-- Forbidden     403: a permission is missing; its words are for whoever installed Serin
+         +-- Unreachable   no kubeconfig and no service account: the process cannot start
          +-- Unavailable   time-outs, 429, 5xx, no connection: try again later
 
 Built on kubernetes.aio's ApiClient (connection pool, TLS, tokens that refresh), without its models: what is
@@ -46,6 +47,10 @@ class Invalid(KubeError):
 
 class Forbidden(KubeError):
     """The operator lacks a permission."""
+
+
+class Unreachable(KubeError):
+    """There is no usable kubeconfig and no service account: nothing to try again."""
 
 
 class Unavailable(KubeError):
@@ -101,10 +106,14 @@ class Kube:
     async def connect(cls, kubeconfig: str | None = None) -> Kube:
         """Connect by a kubeconfig file, or inside a pod by its service account."""
         configuration = aio_client.Configuration()
-        if kubeconfig is not None:
-            await aio_config.load_kube_config(config_file=kubeconfig, client_configuration=configuration)
-        else:
-            aio_config.load_incluster_config(client_configuration=configuration)
+        try:
+            if kubeconfig is not None:
+                await aio_config.load_kube_config(config_file=kubeconfig, client_configuration=configuration)
+            else:
+                aio_config.load_incluster_config(client_configuration=configuration)
+        except (aio_config.ConfigException, OSError) as error:
+            hint = "" if kubeconfig is not None else "; outside a cluster give --kubeconfig FILE"
+            raise Unreachable(f"no way to reach a cluster: {error}{hint}") from error
         return cls(aio_client.ApiClient(configuration=configuration))
 
     async def close(self) -> None:

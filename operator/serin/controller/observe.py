@@ -146,7 +146,7 @@ def _unmeasurable(plan: Plan, preset: Preset, md: ModelDeployment) -> str | None
                     expand(template, ("any",))
             except TemplateError as error:
                 return f"gate {gate.name}: {error}"
-        words = unsupported(preset, _need(gate, md), grpc=md.spec.serving.protocol == "grpc")
+        words = unsupported(preset, _need(gate, md), grpc=md.spec.traffic.grpc_route is not None)
         if words is not None:
             return f"gate {gate.name}: {words}"
     return None

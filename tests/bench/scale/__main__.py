@@ -227,8 +227,11 @@ async def _rollouts(fleet: Fleet, operator: Process, count: int) -> None:
     await fleet.each(range(count), change)
     print(f"{count} rollouts: applied within {time.monotonic() - began:.1f} s", flush=True)
     while len(ended) < count and time.monotonic() - began < 300:
-        for name in await fleet.promoted("2"):
-            ended.setdefault(name, time.monotonic())
+        new = await fleet.promoted("2") - set(ended)
+        for name in new:
+            ended[name] = time.monotonic()
+        if new:
+            _silence(fleet, new)
         await asyncio.sleep(0.5)
     while await _old_pods(fleet, count) and time.monotonic() - began < 360:
         await asyncio.sleep(2)
@@ -248,6 +251,13 @@ async def _rollouts(fleet: Fleet, operator: Process, count: int) -> None:
     print(f"  writes per rollout, Events aside: {sum(writes.values()) / count:.2f}; reads: {reads / count:.2f}")
     print(f"  {json.dumps(writes)}")
     print(f"  {after.cpu_seconds - before.cpu_seconds:.1f} CPU s, RSS {after.rss_mib:.0f} MiB", flush=True)
+
+
+def _silence(fleet: Fleet, names: set[str]) -> None:
+    """End the old slots' traffic in the stand-in: it knows nothing of weights, and a drain waits for silence."""
+    slots = [[f"fleet-{int(name.rpartition('-')[2]) % NAMESPACES}", f"{name}-a", 0, 0.0] for name in names]
+    url = f"http://127.0.0.1:{STUB_PORT}/change"
+    fleet.cluster.run(["curl", "-s", "-H", "content-type: application/json", "-d", json.dumps(slots), url])
 
 
 async def _old_pods(fleet: Fleet, count: int) -> bool:
