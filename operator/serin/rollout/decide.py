@@ -205,7 +205,7 @@ def _shielded(
     if shielded:
         attempt = record(attempt, now, stage.name, 0, "shield", reason, message)
         return attempt, (Note("Warning", reason, f"{candidate.revision} gets no traffic: {message}"),)
-    words = f"{candidate.revision} answers again and gets {stage.weight} % of the traffic"
+    words = f"{candidate.revision} gets {stage.weight} % of the traffic again"
     attempt = record(attempt, now, stage.name, stage.weight, "unshield", Reason.ROLLING_OUT, words)
     return attempt, (Note("Normal", Reason.ROLLING_OUT, words),)
 

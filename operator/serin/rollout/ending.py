@@ -79,7 +79,7 @@ def end(
         state=state,
         desired=desired(state, seen),
         standing=resting(outcome, state),
-        notes=(Note("Normal" if how is End.SUPERSEDED else "Warning", reason, f"{candidate.revision}: {message}"),),
+        notes=(_farewell(candidate, how, reason, message),),
         look_again_seconds=0.0 if how is End.SUPERSEDED else None,
     )
 
@@ -103,6 +103,12 @@ def record_gap(attempt: Attempt, seconds: float) -> Attempt:
 def stage_name(attempt: Attempt) -> str:
     """The running stage, as people call it."""
     return attempt.plan.stages[attempt.stage].name if attempt.stage >= 0 else "start"
+
+
+def _farewell(candidate: Placed, how: End, reason: Reason, message: str) -> Note:
+    if how is End.SUPERSEDED:
+        return Note("Normal", reason, f"{candidate.revision} was taken back: {message}")
+    return Note("Warning", reason, f"{candidate.revision}: {message}")
 
 
 def _outcome(attempt: Attempt, candidate: Placed, how: End, reason: Reason, message: str, now: datetime) -> Outcome:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from serin.rollout.evidence import OVERDISPERSION_ASSUMED, margin_of
 from serin.rollout.plan import Bake, CompareGate, Plan, QueryGate, tolerance_of
@@ -78,13 +79,19 @@ def _outlook(
     """What the gate still needs; None when it has passed, or when too little is known to say."""
     match state.test:
         case RateTest() as test:
-            return None if test.evidence.passed else planning.remaining(test, share=share)
+            return None if test.evidence.passed else _remaining(test, share)
         case _:
             settings = _settings(gate, state, plan)
             if settings is None or speed <= 0.0:
                 return None
             rate = (state.history + state.stable).rate or 0.0
             return planning.plan(settings, rate=rate, share=share, requests_per_second=speed)
+
+
+@lru_cache(maxsize=1024)
+def _remaining(test: RateTest, share: float) -> planning.Plan:
+    """Rules and status ask the same within one look."""
+    return planning.remaining(test, share=share)
 
 
 def _settings(gate: CompareGate | QueryGate, state: GateState, plan: Plan) -> RateSettings | None:

@@ -100,14 +100,11 @@ def _report(gate: RateGate, state: GateState, *, judged: bool) -> dict[str, Any]
         report["difference"] = None if evidence.difference is None else round(evidence.difference, 6)
         report["interval"] = [round(bound, 6) for bound in evidence.interval]
         report["margin"] = round(_margin(state, gate), 6)
-    if not judged and evidence is not None and evidence.verdict == "undecided":
-        report["message"] = "not judged at this stage"
-    elif state.missing is not None:
-        reason, message = state.missing
+    words = _message(evidence) if evidence is not None else "no request of the candidate yet"
+    if state.missing is not None:
+        reason, words = state.missing
         report["reason"] = reason.value
-        report["message"] = message
-    elif evidence is not None:
-        report["message"] = _message(evidence)
+    report["message"] = words if judged else f"{words}; not judged at this stage"
     return report
 
 

@@ -7,7 +7,6 @@ name and never an empty state, for an empty state would start a rollout anew.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -187,10 +186,16 @@ def _dump_counts(counts: Counts) -> list[int]:
 
 def dump_step(step: Step) -> Json:
     """One entry of the record as it is stored."""
-    raw = dataclasses.asdict(step)
-    raw["reason"] = step.reason.value
-    raw["gates"] = [dict(gate) for gate in step.gates]
-    return raw
+    return {
+        "instant": step.instant,
+        "at": step.at,
+        "stage": step.stage,
+        "weight": step.weight,
+        "decision": step.decision,
+        "reason": step.reason.value,
+        "message": step.message,
+        "gates": [dict(gate) for gate in step.gates],
+    }
 
 
 def load_step(raw: Mapping[str, Any]) -> Step:

@@ -194,7 +194,7 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """The snapshot that is stored with the attempt."""
-        raw = dataclasses.asdict(self)
+        raw = _fields(self)
         raw["stages"] = [_tagged(stage) for stage in self.stages]
         raw["gates"] = [_tagged(gate) for gate in self.gates]
         return raw
@@ -243,7 +243,15 @@ _TAGS = {kind: tag for tag, kind in (_STAGES | _GATES).items()}
 
 
 def _tagged(record: Stage | Gate) -> dict[str, Any]:
-    return {"is": _TAGS[type(record)], **dataclasses.asdict(record)}
+    fields = {"is": _TAGS[type(record)], **_fields(record)}
+    if isinstance(record, CompareGate | QueryGate):
+        fields["margin"] = _fields(record.margin)
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    """The fields of a record as they are; `dataclasses.asdict` copies all that hangs on them, at every look."""
+    return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
 
 
 def _untagged(kinds: Mapping[str, type[Any]], raw: Mapping[str, Any]) -> Any:

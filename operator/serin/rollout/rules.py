@@ -16,7 +16,8 @@ hides a failure; and the facts that leave no choice stand before the reasons to 
    11  the traffic is too low to end before the deadline, and no weight has moved yet    hold
    12  pods for the next step are not there           hold
    13  the soak, the counts or a proof are not there  wait
-   14  nothing is in the way                          advance
+   14  what the next stage judges fails already       roll back, rather than show it to more users first
+   15  nothing is in the way                          advance
 
 Beside the list and whatever it says, a candidate that cannot answer gets weight 0 in the same pass (`Look.shielded`).
 
@@ -209,7 +210,17 @@ def hanging_candidate(look: Look) -> Ruling | None:
 
 def failing_gates(look: Look) -> Ruling | None:
     """The evidence of the required gates together reached 1/alpha."""
-    judgement = look.judgement
+    return _failed(look, look.judgement)
+
+
+def failing_ahead(look: Look) -> Ruling | None:
+    """A gate that only the next stage judges has failed: more traffic would only confirm it."""
+    if look.next_stage is None or look.stage is None:
+        return None
+    return _failed(look, judge(look.attempt, look.plan.judged(look.attempt.stage + 1)))
+
+
+def _failed(look: Look, judgement: Judgement) -> Ruling | None:
     if judgement.verdict != "fail":
         return None
     numbers = {report["name"]: report for report in reports(look.attempt)}
@@ -351,7 +362,7 @@ def unfinished(look: Look) -> Ruling | None:
         if not attempt.effect_since:
             words += ", which go on when the route carries the weight"
         return Wait(f"{words}; {_still_open(look)}")
-    if (lack := _lacking_requests(look.attempt, stage)) is not None:
+    if (lack := _lacking_requests(look, stage)) is not None:
         return Hold(Reason.TOO_FEW_SAMPLES, lack)
     unresolved = _unresolved(look)
     if unresolved is not None:
@@ -382,6 +393,7 @@ RULES: tuple[Callable[[Look], Ruling | None], ...] = (
     too_little_traffic,
     capacity,
     unfinished,
+    failing_ahead,
     advance,
 )
 
@@ -400,17 +412,20 @@ def _finished(look: Look) -> bool:
     stage, attempt = look.stage, look.attempt
     if stage is None:
         return True
-    if attempt.soaked_seconds < stage.soak_seconds or _lacking_requests(attempt, stage) is not None:
+    if attempt.soaked_seconds < stage.soak_seconds or _lacking_requests(look, stage) is not None:
         return False
     return not look.plan.needs_proof(attempt.stage) or look.judgement.verdict == "pass"
 
 
-def _lacking_requests(attempt: Attempt, stage: Stage) -> str | None:
+def _lacking_requests(look: Look, stage: Stage) -> str | None:
     """How many requests of the candidate a canary stage still wants."""
     if isinstance(stage, Bake):
         return None  # what is baked was proven before
-    if attempt.gates and attempt.requests < REQUESTS_MIN:
-        return f"{attempt.requests} of {REQUESTS_MIN} requests of the candidate counted"
+    attempt = look.attempt
+    deciding = look.plan.required() & look.plan.judged(attempt.stage)
+    for gate in attempt.gates:
+        if gate.name in deciding and gate.candidate.total < REQUESTS_MIN:
+            return f"gate {gate.name}: {gate.candidate.total} of {REQUESTS_MIN} requests of the candidate counted"
     if attempt.stage_requests < stage.requests_min:
         return f"{attempt.stage_requests} of {stage.requests_min} requests of the candidate in this stage counted"
     return None
@@ -446,7 +461,9 @@ def _still_open(look: Look, outlook: Forecast | None = None) -> str:
 
 def _progress(bad: int, total: int, more: int | None) -> str:
     words = f"{bad} bad of {total}"
-    return words + (f", about {_rounded(more)} more requests of the candidate" if more else ", not yet proven")
+    if more is None:
+        return words + ", not yet proven"
+    return words + (f", about {_rounded(more)} more requests of the candidate" if more else ", enough after the soak")
 
 
 def _rounded(number: int) -> str:

@@ -7,7 +7,9 @@
     what the core decided
 
 Commands:
-    policy                   the lines that follow are spec.rollout; "policy none" names one that is missing
+    policy                   the lines that follow are spec.rollout, without them it is POLICY; "policy none" names one
+                             that is missing
+    serving VERSION          shorthand: VERSION was deployed first and is stable
     deploy VERSION           the spec asks for this version; "deploy refused REASON TEXT" for nothing usable
     adopt SERVICE            spec.serving.existing
     tick [N]                 N intervals of 15 s pass, each is looked at; only looks that change something are shown,
@@ -44,6 +46,17 @@ from tests.unit.rollout.world import NAME, World, conflict, plan_from
 
 SEPARATOR = "----"
 
+POLICY = """
+gates:
+- {name: errors, compare: {what: serverErrors, margin: {plus: 1pp}}}
+- {name: slow, compare: {what: slowerThan, objective: 300ms, margin: {plus: 2pp}}}
+- {name: pods, hard: {restarts: 2, outOfMemory: true, readyWithin: 10m}}
+stages:
+- {name: small, canary: {weight: 10, soak: 1m}}
+- {name: half, canary: {weight: 50, soak: 2m}}
+- {name: bake, bake: {for: 2m, holdback: 5}}
+"""
+
 
 def replayed(text: str) -> str:
     """The transcript with the output that the core gives now."""
@@ -76,7 +89,7 @@ def transcripts(folder: Path) -> list[Path]:
 
 class _Player:
     def __init__(self) -> None:
-        self.world = World(plan_from({}))
+        self.world = World(plan_from(yaml.safe_load(POLICY)))
         self._shown: tuple[object, ...] = ()
         self._mended = self.world.route
 
@@ -89,16 +102,23 @@ class _Player:
         if words:
             self.world.policy = Refused(Reason.POLICY_NOT_FOUND, "spec.rollout.policyRef.name: there is no such policy")
             return ["missing"]
-        plan = plan_from(yaml.safe_load(body) or {})
+        plan = plan_from(yaml.safe_load(body or POLICY))
         self.world.policy = plan
         return [f"{stage.name} {stage.weight} % for {stage.soak_seconds:g} s" for stage in plan.stages]
+
+    def do_serving(self, words: list[str], _: str) -> list[str]:
+        self.world.deploy(words[0])
+        while True:
+            decision = self.world.tick()
+            if decision.state.candidate is None:
+                return self._looked(decision)[:1]
 
     def do_deploy(self, words: list[str], _: str) -> list[str]:
         if words[0] == "refused":
             self.world.wanted = Refused(_reason(words[1]), words[2])
         else:
             self.world.deploy(words[0])
-        return self._looked(self.world.look())
+        return self._look()
 
     def do_adopt(self, words: list[str], _: str) -> list[str]:
         self.world.adoptable = words[0]
@@ -108,13 +128,11 @@ class _Player:
         lines: list[str] = []
         number = int(words[0]) if words else 1
         for count in range(number):
-            decision = self.world.tick()
-            assert decision is not None
-            lines += self._looked(decision, always=count == number - 1)
+            lines += self._look(self.world.tick(), always=count == number - 1)
         return lines
 
     def do_look(self, _: list[str], __: str) -> list[str]:
-        return self._looked(self.world.look())
+        return self._look()
 
     def do_traffic(self, words: list[str], _: str) -> list[str]:
         traffic = self.world.traffic
@@ -132,7 +150,7 @@ class _Player:
         pods = self.world.pods[f"{NAME}-{words[0]}"]
         if words[1:] == ["auto"]:
             pods.ready, pods.pending, pods.crash, pods.restarts, pods.evicted = None, None, None, 0, False
-            return []
+            words = words[:1]
         for key, value in _pairs(words[1:]).items():
             match key:
                 case "ready" | "restarts":
@@ -190,15 +208,17 @@ class _Player:
 
     def do_pause(self, _: list[str], __: str) -> list[str]:
         self.world.paused = True
-        return self._looked(self.world.look())
+        return self._look()
 
     def do_resume(self, _: list[str], __: str) -> list[str]:
         self.world.paused = False
-        return self._looked(self.world.look())
+        return self._look()
 
     def do_refuse(self, words: list[str], _: str) -> list[str]:
         self.world.refusal = words[0]
-        return self._looked(self.world.look())
+        if self.world.state.candidate is not None:
+            del self.world.pods[self.world.state.candidate.revision]
+        return self._look()
 
     def do_restart(self, _: list[str], __: str) -> list[str]:
         self.world.restart()
@@ -211,9 +231,7 @@ class _Player:
             for one in status["conditions"]
         ]
         rollout = status.get("rollout", {})
-        for key in ("deadline", "expectedFinish"):
-            if key in rollout:
-                lines.append(f"{key} {rollout[key]}")
+        lines += [f"{key} {rollout[key]}" for key in ("deadline", "expectedFinish") if key in rollout]
         return lines + [_gate(gate) for gate in rollout.get("gates", status.get("outcome", {}).get("gates", []))]
 
     def do_record(self, words: list[str], _: str) -> list[str]:
@@ -222,6 +240,15 @@ class _Player:
         for entry in status["record"]:
             head = f"{entry['at'][11:19]} #{entry['attempt']} {entry['event']}, {entry['stage']} {entry['weight']} %"
             lines.append(f"{head}, {entry['reason']}: {entry['message']}")
+        return lines
+
+    def _look(self, decision: Decision | None = None, *, always: bool = True) -> list[str]:
+        """Show a look, and those that it asked for at once."""
+        decision = decision or self.world.look()
+        lines = self._looked(decision, always=always)
+        while decision.look_again_seconds == 0.0:
+            decision = self.world.look()
+            lines += self._looked(decision, always=always)
         return lines
 
     def _looked(self, decision: Decision, *, always: bool = True) -> list[str]:
@@ -240,9 +267,9 @@ class _Player:
         if not always and landmark == self._shown and not events:
             return []
         self._shown = landmark
-        clock = f"{self.world.now:%H:%M:%S}"
+        head = f"{self.world.now:%H:%M:%S} {standing.phase}{' (stalled)' if standing.stalled else ''}"
         return [
-            f"{clock} {standing.phase}{' (stalled)' if standing.stalled else ''}: {where}; {route}; pods {pods or 'none'}",
+            f"{head}: {where}; {route}; pods {pods or 'none'}",
             f"    {standing.reason.value}: {standing.message}",
             *events,
         ]

@@ -48,7 +48,7 @@ def plan_from(raw: dict[str, Any]) -> Plan:
     """
     resolved = resolve_policy(Rollout.model_validate(raw), None)
     if isinstance(resolved, InvalidSpec):
-        raise ValueError(str(resolved))
+        raise ValueError(str(resolved))  # noqa: TRY004 - a fault of the text, not of a type
     return plan_of(resolved)
 
 
@@ -113,11 +113,11 @@ class World:
         """The spec asks for a version from now on."""
         self.wanted = Target(f"{NAME}-{version}", version)
 
-    def tick(self, *, look: bool = True) -> Decision | None:
+    def tick(self) -> Decision:
         """One interval of the grid passes, and is looked at."""
         self._serve_requests()
         self.now += timedelta(seconds=INTERVAL)
-        return self.look(self._readings()) if look else None
+        return self.look(self._readings())
 
     def look(self, readings: tuple[Reading | Outage, ...] = ()) -> Decision:
         """Observe, decide, apply."""
@@ -171,6 +171,8 @@ class World:
         self.status = status_of(decision, seen, SUBJECT, self.conditions, self.now)
         self.conditions = [Condition.model_validate(one) for one in self.status["conditions"]]
         for work in decision.desired.workloads:
+            if work.surplus and work.revision not in self.pods:
+                continue
             pods = self.pods.setdefault(work.revision, Pods(work.slot, 0))
             pods.slot, pods.replicas = work.slot, work.replicas
             if not work.replicas:
