@@ -12,7 +12,10 @@ from pathlib import Path
 
 from tests.cluster import Cluster
 from tests.demo import manifests
+from tests.demo.stage import NotReached, Stage
+from tests.e2e.resilience import quick, steady
 from tests.e2e.resilience.kills import rampage, summary
+from tests.e2e.resilience.outages import outage as away
 from tests.e2e.resilience.outcome import Ending
 from tests.e2e.resilience.sweep import CANDIDATES, WANTED, Point, faults, stub_stages, sweep, undisturbed
 
@@ -59,7 +62,42 @@ async def kills(cluster: Cluster, folder: Path) -> list[str]:
     ]
 
 
-SOAKS: dict[str, Callable[[Cluster, Path], Coroutine[None, None, list[str]]]] = {"crash": crash, "kills": kills}
+async def outage(cluster: Cluster, folder: Path) -> list[str]:
+    """Prometheus away for two minutes in mid-rollout."""
+    async with Stage(cluster, folder, namespace="outage") as stage:
+        await stage.install(manifests.policy(namespace="outage"))
+        stage.start_operator()
+        try:
+            await away(cluster, stage, folder, away_seconds=120)
+        except (NotReached, AssertionError) as error:
+            return [str(error)]
+    return []
+
+
+async def traffic(cluster: Cluster, folder: Path) -> list[str]:
+    """100 weight changes and 20 rollouts with scale-downs under load."""
+    acts: list[steady.Act] = ["promote", "revert", "promote", "slow", "promote", "supersede"] * 4
+    async with Stage(cluster, folder, namespace="traffic") as stage:
+        await stage.install(steady.policy("traffic"))
+        stage.start_operator(("--standalone", "--namespace", "traffic"))
+        await quick.first(stage)
+        load = stage.start_traffic(rate=100, host=quick.host(stage))
+        log = steady.Log()
+        try:
+            await steady.rollouts(stage, acts, log)
+            print(await steady.account(stage, load, log))
+        except (NotReached, AssertionError) as error:
+            return [str(error)]
+    ends, changes = sum(log.ends.values()), len(stage.shares) - 1
+    return [] if ends >= 20 and changes >= 100 else [f"only {ends} rollouts and {changes} weight changes"]
+
+
+SOAKS: dict[str, Callable[[Cluster, Path], Coroutine[None, None, list[str]]]] = {
+    "crash": crash,
+    "kills": kills,
+    "outage": outage,
+    "traffic": traffic,
+}
 
 
 def main() -> int:

@@ -22,7 +22,7 @@ import yaml
 from tests.bench.stub_prometheus import Stub
 from tests.cluster import Access, ClusterError, Process
 from tests.demo import manifests
-from tests.demo.stage import Stage, ended, promoted, settled
+from tests.demo.stage import _DEPLOYMENTS, _ROUTES, Stage, ended, promoted, settled
 from tests.e2e.resilience.crashing import Crash, When
 
 Json = dict[str, Any]
@@ -148,6 +148,14 @@ class StubStage(Stage):
             )
         self.operator_starts += 1
         return self.operator
+
+    def watch(self) -> None:
+        """Begin to watch in a namespace where all is installed already."""
+        where = {"namespace": self.namespace}
+        self._watches = [
+            asyncio.create_task(self._watch(_DEPLOYMENTS.format(**where), self._see_deployment)),
+            asyncio.create_task(self._watch(_ROUTES.format(**where), self._see_route)),
+        ]
 
     def set_sources(self, sources: Sequence[Json]) -> None:
         """Name the metric sources of the operator that is started next."""
