@@ -77,9 +77,8 @@ def conditions(
     if promoted:
         reason, message = _promotion(decision)
         found = set_condition(found, PROMOTED, "True", reason, message, now=now, generation=generation)
-        found = remove_condition(remove_condition(found, RECONCILING), STALLED)
         if not standing.stalled:
-            return found
+            return remove_condition(remove_condition(found, RECONCILING), STALLED)
     else:
         reason, message = standing.reason, standing.message
         found = set_condition(found, PROMOTED, "False", reason, message, now=now, generation=generation)
