@@ -10,7 +10,7 @@ from typing import Any
 
 import kopf
 
-from serin.api.names import FINALIZER, GROUP, LABEL_DEPLOYMENT
+from serin.api.names import GROUP, LABEL_DEPLOYMENT
 from serin.controller.cache import Cache
 from serin.controller.kube import (
     DEPLOYMENT,
@@ -34,6 +34,9 @@ WHOLE: tuple[Kind, ...] = (MODEL_DEPLOYMENT, ROLLOUT_POLICY, HTTP_ROUTE, GRPC_RO
 """Watched whole: policies and routes of others carry no label of ours."""
 
 
+KOPF_FINALIZER = f"{GROUP}/kopf"
+
+
 def register(registry: kopf.OperatorRegistry, cache: Cache, add: Callable[[Key], None]) -> None:
     """Watch everything that a look may depend on."""
     for kind in (*WHOLE, *OWNED):
@@ -44,7 +47,9 @@ def register(registry: kopf.OperatorRegistry, cache: Cache, add: Callable[[Key],
 
 def configure(settings: kopf.OperatorSettings, *, namespaced: bool) -> None:
     """Settings that differ from kopf's defaults, each with its reason."""
-    settings.persistence.finalizer = FINALIZER  # never set by kopf here; if ever, under our name
+    # Never set by kopf here, but taken off: kopf removes the finalizer of this name wherever no handler of its own
+    # needs it. So it must not be the one that `controller.deletion` relies on.
+    settings.persistence.finalizer = KOPF_FINALIZER
     settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=GROUP)
     settings.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=GROUP)
     settings.posting.enabled = False  # our Events are written by controller.events, one per transition

@@ -89,6 +89,8 @@ LEASE = Kind("Lease", "coordination.k8s.io", "v1", "leases")
 EVENT = Kind("Event", "events.k8s.io", "v1", "events")
 
 JSON_PATCH = "application/json-patch+json"
+TEST_FAILED = "the server rejected our request due to an error in our request"
+"""All that the API server says, with 422, of a JSON patch whose `test` does not hold."""
 REQUEST_SECONDS_MAX = 20.0
 LIST_CHUNK = 500
 
@@ -99,7 +101,7 @@ class Kube:
     def __init__(self, api: aio_client.ApiClient) -> None:
         """Use `Kube.connect`."""
         self._api = api
-        self.on_request: Callable[[str, str], None] = lambda verb, plural: None
+        self.on_request: Callable[[str, str], None] = lambda _verb, _plural: None
         """Called with the verb and the resource of each request that is sent."""
 
     @classmethod
@@ -240,9 +242,7 @@ def _error(status: int, words: str, request: str, *, tested: bool) -> KubeError:
         case 409:
             return Conflict(f"{request}: {words}")
         case 400 | 422:
-            # A JSON patch whose `test` fails is a 422 as well and says so; the words of others may hold anything,
-            # such as the image `patcher:latest`.
-            return Conflict(f"{request}: {words}") if tested and "test" in words.lower() else Invalid(words)
+            return Conflict(f"{request}: {words}") if tested and words == TEST_FAILED else Invalid(words)
         case 401 | 403:
             return Forbidden(words)
         case _:

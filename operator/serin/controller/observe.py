@@ -24,6 +24,7 @@ from serin.metrics.presets import PRESETS, Preset, unsupported
 from serin.metrics.promql import TemplateError, expand
 from serin.metrics.reading import ArmRef, Arms, CompareNeed, Need, QueryNeed, SlowNeed
 from serin.metrics.source import MetricSource
+from serin.rollout.decision import Decision
 from serin.rollout.observation import Observation, Occupant, Past, Refused, Target, Wanted
 from serin.rollout.plan import CompareGate, LimitGate, Plan, QueryGate, RateGate
 from serin.rollout.snapshot import plan_of
@@ -31,7 +32,8 @@ from serin.rollout.starting import adopted
 from serin.rollout.state import Kind, Placed, State
 from serin.traffic.gateway import Claim
 from serin.traffic.router import ROUTERS, Router, router_for
-from serin.traffic.state import Absent, Conflict, RouteState
+from serin.traffic.state import Absent, Conflict, Routed, RouteState
+from serin.traffic.weights import Weights
 from serin.workloads.pods import ArmHealth, arm_health
 from serin.workloads.revision import desired_revision
 
@@ -201,6 +203,14 @@ def beginning(state: State) -> Beginning:
     if attempt.instant:
         return GoOn(attempt.instant)
     return History(attempt.history_since)
+
+
+def carried(view: View, decision: Decision, cache: Cache) -> Weights | None:
+    """The weights that the decision wanted, if the route has them now that everything is written."""
+    route = cache.get(view.router.kind, view.md.metadata.namespace, view.router.name(view.md))
+    state = view.router.observe(route, view.md)
+    wanted = decision.desired.weights
+    return wanted if wanted is not None and isinstance(state, Routed) and state.carries(wanted) else None
 
 
 def find_source(config: Config, name: str) -> MetricSource | None:

@@ -22,7 +22,7 @@ from serin.controller.freshness import due_seconds
 from serin.controller.invalid import invalid_status
 from serin.controller.kube import Conflict
 from serin.controller.memory import Key, Memory
-from serin.controller.observe import View, beginning, observe, parse, want_of
+from serin.controller.observe import View, beginning, carried, observe, parse, want_of
 from serin.controller.telemetry import Telemetry
 from serin.rollout.decide import decide
 from serin.rollout.decision import Note
@@ -112,7 +112,9 @@ class Reconciler:
             view = replace(view, seen=replace(view.seen, wanted=in_the_way.refused, adoptable=None))
             decision = decide(view.seen, now)
         if landmark(decision.state) == landmark(stored):
-            memory.remember(decision.state)
+            # `carried` only once everything is written: should the weights not be, the next look must see again that
+            # somebody changed them, or nobody would ever be told.
+            memory.remember(replace(decision.state, carried=state.carried))
         status = status_of(decision, view.seen, _subject(view), _conditions(raw), now)
         loop_now = asyncio.get_running_loop().time()
         due = due_seconds(raw.get("status") or {}, status, loop_now - memory.written_at, self._config.status_seconds)
@@ -133,6 +135,8 @@ class Reconciler:
         obstacle = await self._writer.write(view, decision, write, on_stored)
         if write is None:
             self._tell(key, raw, decision.notes)
+        if memory.state is not None:
+            memory.state = replace(memory.state, carried=carried(view, decision, self._cache))
         memory.refusal = obstacle.words if isinstance(obstacle, Refusal) else None
         if isinstance(obstacle, NotOurs):
             memory.obstacle = obstacle
