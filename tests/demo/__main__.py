@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import signal
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,9 @@ RUN_SECONDS_MAX = 120.0
 def main(arguments: list[str] | None = None) -> int:
     """Run the demo; 0 when every outcome is right."""
     options = _parse(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # SIGTERM cleans up like Ctrl-C
+    # A shell starts background jobs with SIGINT ignored; SIGTERM has to clean up as Ctrl-C does there as well.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a pipe shows it live as well
     timeline = Timeline(write=_tee(options.folder))
     timeline.say("starting the local cluster (etcd, API server, controllers, scheduler, Traefik, Prometheus)")
@@ -76,10 +77,10 @@ async def _play(stage: Stage, options: argparse.Namespace, timeline: Timeline) -
     done: list[Rollout] = []
     totals: dict[str, Any] = {}
     error = ""
-    started = time.monotonic()
-    stage.operator_log.unlink(missing_ok=True)
+    for old in (stage.operator_log, options.folder / "report.json"):
+        old.unlink(missing_ok=True)
     try:
-        async with asyncio.timeout(seconds_max):
+        async with asyncio.timeout(seconds_max - timeline.seconds):
             await stage.install(manifests.policy())
             stage.start_operator()
             await story.first(stage, timeline)
@@ -95,7 +96,7 @@ async def _play(stage: Stage, options: argparse.Namespace, timeline: Timeline) -
     written = report.write(
         options.folder / "report.json",
         done,
-        seconds=round(time.monotonic() - started, 1),
+        seconds=round(timeline.seconds, 1),
         traffic={key: value for key, value in totals.items() if key != "kind"},
         **({"error": error} if error else {}),
     )

@@ -71,8 +71,13 @@ class Timeline:
             if line := gate_line(gate):
                 self._write(f"{'':>6}      {line}")
 
+    @property
+    def seconds(self) -> float:
+        """Since the first line's zero."""
+        return self._clock() - self._start
+
     def _stamp(self) -> str:
-        minutes, seconds = divmod(int(self._clock() - self._start), 60)
+        minutes, seconds = divmod(int(self.seconds), 60)
         return f"{minutes:>3}:{seconds:02}"
 
 
