@@ -1,5 +1,6 @@
 """RolloutPolicy: gates and stages that several models share, and the one for those who write none."""
 
+from functools import cache
 from typing import Annotated, Literal
 
 from serin.api.gates import Compare, Gate, Gates, Hard, Margin
@@ -128,6 +129,7 @@ class RolloutPolicy(ApiModel):
     """How a new revision is tried."""
 
 
+@cache
 def built_in_policy() -> RolloutPolicySpec:
     """Return the policy that holds when nobody writes one.
 

@@ -90,6 +90,11 @@ class Cache:
         kept = self._objects[kind].get((namespace, name))
         return json.loads(kept[2]) if kept is not None else None
 
+    def version(self, kind: str, namespace: str, name: str) -> int:
+        """The resourceVersion of an object as a number; 0 when it is not here."""
+        kept = self._objects[kind].get((namespace, name))
+        return kept[0] if kept is not None else 0
+
     def owned(self, kind: str, namespace: str, deployment: str) -> list[Json]:
         """All objects of a kind that carry the ModelDeployment's label, by name."""
         names = sorted(self._owned.get((kind, namespace, deployment), ()))

@@ -24,6 +24,7 @@ from serin.controller.kube import (
     Kind,
 )
 from serin.controller.memory import Key
+from serin.controller.nothing_stored import NoDiffBase, NoProgress
 
 Json = dict[str, Any]
 
@@ -50,11 +51,12 @@ def configure(settings: kopf.OperatorSettings, *, namespaced: bool) -> None:
     # Never set by kopf here, but taken off: kopf removes the finalizer of this name wherever no handler of its own
     # needs it. So it must not be the one that `controller.deletion` relies on.
     settings.persistence.finalizer = KOPF_FINALIZER
-    settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=GROUP)
-    settings.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=GROUP)
+    settings.persistence.progress_storage = NoProgress()
+    settings.persistence.diffbase_storage = NoDiffBase()
     settings.posting.enabled = False  # our Events are written by controller.events, one per transition
     settings.posting.loggers = False
     settings.scanning.disabled = namespaced  # listing namespaces and CRDs needs cluster-wide rights
+    settings.watching.chunk_size = 200  # a list of thousands at once would be in memory twice
     settings.networking.request_timeout = 30.0
     settings.networking.connect_timeout = 5.0
     settings.watching.server_timeout = 300  # a connection that died in silence is found after five minutes

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from serin.metrics.reading import Outage, Reading
 from serin.rollout.observation import Refused
+from serin.rollout.plan import Plan
 from serin.rollout.state import State
 
 Key = tuple[str, str]
@@ -39,6 +40,7 @@ class Memory:
     state: newer than the status by the evidence since the last write; None before the first look.
     pending: readings that were taken and are in no remembered state yet.
     written_at: monotonic seconds of the last write of the status.
+    plan: what an attempt that starts now would go by, and of which generation and policy version that is.
     refusal: what the API server said when it refused the candidate's Deployment.
     obstacle: something of somebody else's that stands in the way; it is asked about again at each look.
     """
@@ -46,6 +48,7 @@ class Memory:
     uid: str = ""
     state: State | None = None
     pending: tuple[Reading | Outage, ...] = ()
+    plan: tuple[tuple[int, int], Plan | Refused] | None = None
     written_at: float = field(default=float("-inf"))
     refusal: str | None = None
     obstacle: Obstacle | None = None

@@ -66,7 +66,7 @@ def observe(raw: Json, md: ModelDeployment, cache: Cache, memory: Memory, state:
     revisions = {obj["metadata"]["name"]: obj for obj in cache.owned("ModelRevision", namespace, name)}
     pods = cache.owned("Pod", namespace, name)
     revision = desired_revision(md) if md.spec.serving.template is not None else None
-    policy = plan_for(md, cache, config)
+    policy = _remembered_plan(md, cache, memory, config)
     source = _source(state, policy, config)
     return View(
         raw=raw,
@@ -101,6 +101,16 @@ def observe(raw: Json, md: ModelDeployment, cache: Cache, memory: Memory, state:
 def parse(raw: Json) -> ModelDeployment | InvalidSpec:
     """The resource as a model, or why it cannot be one."""
     return parse_model_deployment(raw)
+
+
+def _remembered_plan(md: ModelDeployment, cache: Cache, memory: Memory, config: Config) -> Plan | Refused:
+    """`plan_for`, worked out once for each generation of the deployment and version of its policy."""
+    reference = md.spec.rollout.policy_ref
+    version = cache.version("RolloutPolicy", md.metadata.namespace, reference.name) if reference is not None else 0
+    key = (md.metadata.generation, version)
+    if memory.plan is None or memory.plan[0] != key:
+        memory.plan = (key, plan_for(md, cache, config))
+    return memory.plan[1]
 
 
 def plan_for(md: ModelDeployment, cache: Cache, config: Config) -> Plan | Refused:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection
 from serin.api.names import LABEL_DEPLOYMENT
 from serin.controller.cache import Cache
 from serin.controller.handlers import OWNED, WHOLE, keys_of
+from serin.controller.heap import give_back_memory
 from serin.controller.kube import Kind, Kube, KubeError, NotFound
 from serin.controller.memory import Key
 
@@ -34,6 +35,7 @@ class Sync:
             for namespace in self._namespaces or ("",):
                 await self._kind(kind, namespace)
         self.done = True
+        give_back_memory()
 
     async def until_done(self) -> None:
         """List until it worked once: an API server that starts, or a CRD that was just made, answers 429 or 503."""
