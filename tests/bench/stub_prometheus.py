@@ -84,8 +84,7 @@ class Stub:
         await self._runner.setup()
         site = web.TCPSite(self._runner, host, port)
         await site.start()
-        sockets = getattr(site._server, "sockets", ())
-        return f"http://{host}:{sockets[0].getsockname()[1]}"
+        return f"http://{host}:{self._runner.addresses[0][1]}"
 
     async def stop(self) -> None:
         """Listen no more."""

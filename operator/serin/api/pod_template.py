@@ -1,7 +1,7 @@
 """The pod template: kept as the user wrote it, with a schema for the few fields that Serin itself relies on.
 
 A full copy of the pod's schema would age with every release of Kubernetes and be larger than all the rest.
-What the partial schema lets pass is found by the API server when the Deployment is created (reason InvalidTemplate), before
+What the partial schema lets pass is found by the API server when the Deployment is created (InvalidTemplate), before
 anything is touched.
 """
 

@@ -327,7 +327,7 @@ class Reason(StrEnum):
     INVALID_TEMPLATE = About(
         "InvalidTemplate",
         "stalled",
-        meaning="The API server refuses pods of spec.serving.template when its Deployment is created; stable is not touched.",
+        meaning="The API server refuses the Deployment of spec.serving.template; stable is not touched.",
         conditions=(_NOT_READY, _NOT_PROMOTED, _STALLED),
         remedy="Correct the field in the message, which is the API server's own.",
     )

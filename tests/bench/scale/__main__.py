@@ -233,7 +233,7 @@ async def _rollouts(fleet: Fleet, operator: Process, count: int) -> None:
         if new:
             _silence(fleet, new)
         await asyncio.sleep(0.5)
-    while await _old_pods(fleet, count) and time.monotonic() - began < 360:
+    while await _old_pods(fleet, count) and time.monotonic() - began < 360:  # noqa: ASYNC110 - the API server is asked
         await asyncio.sleep(2)
     await asyncio.sleep(5)
     took = sorted(ended[name] - applied[name] for name in ended)
