@@ -14,8 +14,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import socket
 import uuid
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,7 @@ from serin.controller.lease import Leadership, Terms
 from serin.controller.memory import Key
 from serin.controller.queue import WorkQueue
 from serin.controller.reconcile import Reconciler
+from serin.controller.served import until_served
 from serin.controller.sync import Sync
 from serin.controller.telemetry import Telemetry
 from serin.metrics.hub import Hub
@@ -80,22 +83,40 @@ async def run(options: Options) -> None:
             group.create_task(recorder.run())
             group.create_task(sync.forever(config.resync_seconds))
 
+    stopped = asyncio.Event()
+    _on_signals(stopped.set)
+
+    async def operate() -> None:
+        # kopf looks for kinds only once. The watches come before the lists, so that nothing falls between the two.
+        await until_served(kube, (*handlers.WHOLE, *handlers.OWNED), next(iter(config.namespaces), None))
+        watching = asyncio.ensure_future(_watch(options, cache, queue, stopped.set))
+        working = asyncio.ensure_future(_work(sync, lambda: _led(kube, config, instance, lead)))
+        # The lease is given back before kopf is stopped: kopf's end waits for whatever else runs, and then cancels it.
+        await _until_first_ends(working, watching)
+
     await health.start()
-    watching = asyncio.ensure_future(_watch(options, cache, queue))
-
-    async def work() -> None:
-        await sync.until_done()
-        await _led(kube, config, instance, lead)
-
     try:
-        # The watchers handle the signals: when they end, everything ends, a listing that never succeeds included.
-        await _until_first_ends(watching, asyncio.ensure_future(work()))
+        await _until_first_ends(asyncio.ensure_future(operate()), asyncio.ensure_future(_set(stopped)))
     finally:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
         evidence.close()
         await health.stop()
         await kube.close()
+
+
+def _on_signals(stop: Callable[[], None]) -> None:
+    """Stop in our own order when told to; in place of whatever handled these signals before."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+
+
+async def _set(event: asyncio.Event) -> None:
+    await event.wait()
+
+
+async def _work(sync: Sync, led: Callable[[], Awaitable[None]]) -> None:
+    await sync.until_done()
+    await led()
 
 
 async def _led(kube: Kube, config: Config, instance: str, lead: Any) -> None:
@@ -108,20 +129,20 @@ async def _led(kube: Kube, config: Config, instance: str, lead: Any) -> None:
 
 
 async def _until_first_ends(*tasks: asyncio.Future[None]) -> None:
-    """Wait until one task ends, stop the others, and raise what it raised."""
+    """Wait until one task ends, stop the others one after another, and raise what it raised."""
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
         ended = [task for task in tasks if task.done() and not task.cancelled()]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(task, return_exceptions=True)
     for task in ended:
         task.result()
 
 
-async def _watch(options: Options, cache: Cache, queue: WorkQueue[Key]) -> None:
-    """Run kopf's watchers; it handles the signals too, and ends when one came."""
+async def _watch(options: Options, cache: Cache, queue: WorkQueue[Key], stop: Callable[[], None]) -> None:
+    """Run kopf's watchers until cancelled."""
     registry = kopf.OperatorRegistry()
     settings = kopf.OperatorSettings()
     namespaces = options.config.namespaces
@@ -130,13 +151,16 @@ async def _watch(options: Options, cache: Cache, queue: WorkQueue[Key]) -> None:
     if options.kubeconfig is not None:
         os.environ["KUBECONFIG"] = str(options.kubeconfig)
     kopf.on.login(registry=registry, id="login")(_login)
-    await kopf.operator(
+    others = asyncio.all_tasks()
+    tasks = await kopf.spawn_tasks(
         registry=registry,
         settings=settings,
         standalone=True,
         clusterwide=not namespaces,
         namespaces=namespaces,
     )
+    _on_signals(stop)  # kopf has just taken the signals; its way to stop is to wait for us and then to cancel us
+    await kopf.run_tasks(tasks, ignored=others)
 
 
 def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:

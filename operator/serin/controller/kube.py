@@ -144,6 +144,27 @@ class Kube:
             if not token:
                 return items, int(metadata.get("resourceVersion") or 0)
 
+    async def announces(self, kind: Kind) -> bool:
+        """Whether discovery names the kind; it may be served a moment before."""
+        try:
+            if kind.group:
+                groups = await self._request("GET", "/apis")
+                if not any(group.get("name") == kind.group for group in groups.get("groups") or ()):
+                    return False
+            root = f"/apis/{kind.group}/{kind.version}" if kind.group else f"/api/{kind.version}"
+            found = await self._request("GET", root)
+        except NotFound:
+            return False
+        return any(resource.get("name") == kind.plural for resource in found.get("resources") or ())
+
+    async def probe(self, kind: Kind, namespace: str | None) -> None:
+        """Read next to nothing of a kind.
+
+        Raises:
+            NotFound: there is no such kind.
+        """
+        await self._request("GET", kind.path(namespace), query={"limit": "1"})
+
     async def create(self, kind: Kind, obj: Mapping[str, Any]) -> Json:
         """Create an object.
 
