@@ -1,0 +1,87 @@
+"""What a deletion takes along, and what it leaves."""
+
+from __future__ import annotations
+
+from tests.e2e.lifecycle.world import LONG, World, in_stage, promoted, route_of_others, together
+
+
+@together
+async def test_everything_of_ours_goes_with_the_deployment(world: World) -> None:
+    """Own route, Services, Deployments, revisions and pods; no finalizer is in the way."""
+    iris = world.model("goes")
+    await iris.serve("1", fake=True)
+    assert "finalizers" not in iris.history[-1]["metadata"]
+    await world.delete("ModelDeployment", iris.name)
+    await world.until_gone("ModelDeployment", iris.name)
+    await world.until_gone("HTTPRoute", iris.name)
+    for service in ("goes", "goes-a", "goes-b"):
+        await world.until_gone("Service", service)
+    for kind in ("Deployment", "ModelRevision", "Pod"):
+
+        async def none_left(kind: str = kind) -> bool:
+            return not await world.list(kind, deployment=iris.name)
+
+        await world.eventually(none_left, f"no {kind} is left")
+
+
+@together
+async def test_in_a_route_of_others_all_weight_is_on_stable_before_the_pods_go(world: World) -> None:
+    """Deleted in canary: the owner's route never points at a candidate that nobody looks after."""
+    iris = world.model("leaves")
+    await world.apply(route_of_others("leaves-route", [("leaves-a", 10), ("leaves-b", 0)], host=iris.host))
+    await iris.serve("1", traffic=iris.guest("leaves-route"))
+    async with world.load(iris.host):
+        await iris.apply(iris.spec("2", traffic=iris.guest("leaves-route"), rollout=LONG))
+        await iris.until_shares(8, 2, "leaves-route")
+        await iris.until(in_stage("long"))
+        pods = len(await world.list("Pod", deployment=iris.name))
+        assert pods == 2
+        await world.delete("ModelDeployment", iris.name)
+        await iris.until_shares(10, 0, "leaves-route")
+    await world.until_gone("ModelDeployment", iris.name)
+    route = await world.get("HTTPRoute", "leaves-route")
+    assert route is not None, "it is theirs"
+    assert iris.weights(route) == [(10, 0)]
+    await world.until_gone("Service", "leaves-a")
+
+
+@together
+async def test_orphan_leaves_stable_serving(world: World) -> None:
+    """Deleted in canary with deletionPolicy Orphan: no request fails, then or later, and the candidate goes."""
+    iris = world.model("stays")
+    first = iris.spec("1")
+    first["spec"]["deletionPolicy"] = "Orphan"
+    second = iris.spec("2", rollout=LONG)
+    second["spec"]["deletionPolicy"] = "Orphan"
+    await iris.apply(first)
+    await iris.until(promoted("1"))
+    await world.eventually(lambda: _answers(world, iris.host), "the first version answers")
+    async with world.load(iris.host) as load:
+        await iris.apply(second)
+        await iris.until_shares(80, 20)
+        await iris.until(in_stage("long"))
+        revision = iris.history[-1]["status"]["stable"]["revision"]
+        await world.delete("ModelDeployment", iris.name)
+        await world.until_gone("ModelDeployment", iris.name)
+        await iris.until_pods("b", 0)
+        await iris.until_shares(100, 0)
+        for kind, name in (
+            ("Deployment", revision),
+            ("Service", "stays"),
+            ("Service", "stays-a"),
+            ("Service", "stays-b"),
+            ("HTTPRoute", "stays"),
+        ):
+            live = await world.get(kind, name)
+            assert live is not None, (kind, name)
+            assert not live["metadata"].get("ownerReferences"), (kind, name)
+        assert await world.answers(iris.host) == "1"
+    assert not load.failures, load.failures
+    assert load.of("2") > 0
+
+
+async def _answers(world: World, host: str) -> bool:
+    try:
+        return await world.answers(host) == "1"
+    except AssertionError:
+        return False
