@@ -27,7 +27,7 @@ from serin.rollout.ending import end, promote, record, record_gap, stay
 from serin.rollout.evidence import SILENT_SECONDS_MIN, Around, absorb, open_gates, waiting_gates, with_soak
 from serin.rollout.observation import Observation, Refused, Target
 from serin.rollout.plan import Plan
-from serin.rollout.rules import Advance, Hold, Look, RollBack, TakeAll, Wait, rule
+from serin.rollout.rules import WAITING, Advance, Hold, Look, RollBack, TakeAll, Wait, rule
 from serin.rollout.state import Attempt, End, Kind, Placed, State
 from serin.rollout.uncompared import first, go_back
 from serin.traffic.state import Routed
@@ -153,7 +153,10 @@ def _compare(seen: Observation, state: State, attempt: Attempt, candidate: Place
         case Advance(message=message):
             return _advance(seen, state, attempt, candidate, message, now)
         case Hold(reason=reason, message=message, stalled=stalled, again_seconds=again):
-            attempt, notes = _shielded(attempt, candidate, reason, message, now, shielded=look.shielded)
+            shielded = look.shielded or (attempt.shielded and reason not in WAITING)
+            if shielded and not look.shielded:
+                message += "; meanwhile the candidate gets no traffic, for it lost it before"
+            attempt, notes = _shielded(attempt, candidate, reason, message, now, shielded=shielded)
             state = replace(state, attempt=attempt)
             return stay(seen, state, reason, message, stalled=stalled, again_seconds=again, notes=notes)
         case Wait(message=message):

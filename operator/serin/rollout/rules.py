@@ -19,7 +19,9 @@ hides a failure; and the facts that leave no choice stand before the reasons to 
    14  what the next stage judges fails already       roll back, rather than show it to more users first
    15  nothing is in the way                          advance
 
-Beside the list and whatever it says, a candidate that cannot answer gets weight 0 in the same pass (`Look.shielded`).
+Beside the list and whatever it says, a candidate that cannot answer gets weight 0 in the same pass
+(`Look.shielded`). It gets its stage's weight back when it can, but not while rules 4 to 10 hold: nobody gets more
+traffic on a look that does not know enough, or that somebody has paused.
 
 A rule that has nothing to say returns None. Rules are pure; each gets the same Look.
 """
@@ -99,6 +101,16 @@ class TakeAll:
 
     message: str
 
+
+# Holds of a rollout that is well and only waits for more: they keep nothing from a candidate that can answer again.
+WAITING = frozenset(
+    {
+        Reason.TOO_FEW_SAMPLES,
+        Reason.MARGIN_UNRESOLVED,
+        Reason.TRAFFIC_TOO_LOW_FOR_MARGIN,
+        Reason.INSUFFICIENT_CAPACITY,
+    }
+)
 
 Ruling: TypeAlias = RollBack | Hold | Wait | Advance | TakeAll
 
@@ -357,6 +369,8 @@ def unfinished(look: Look) -> Ruling | None:
     if stage is None or _finished(look):
         return None
     attempt = look.attempt
+    if attempt.shielded:
+        return Wait(f"the candidate can have {stage.weight} % of the traffic again, before anything else")
     if attempt.soaked_seconds < stage.soak_seconds:
         words = f"soaking, {attempt.soaked_seconds:.0f} of {stage.soak_seconds:.0f} s"
         if not attempt.effect_since:
@@ -412,6 +426,8 @@ def _finished(look: Look) -> bool:
     stage, attempt = look.stage, look.attempt
     if stage is None:
         return True
+    if attempt.shielded:
+        return False
     if attempt.soaked_seconds < stage.soak_seconds or _lacking_requests(look, stage) is not None:
         return False
     return not look.plan.needs_proof(attempt.stage) or look.judgement.verdict == "pass"

@@ -53,7 +53,7 @@ def start(seen: Observation, state: State, now: datetime) -> Decision:
     slot = _slot_for(target, state, seen)
     if isinstance(slot, Occupant):
         message = f"{target.revision} starts when slot {slot.slot} is free of {slot.revision} ({slot.pods} pods)"
-        return _rest(seen, state, Standing("Draining", Reason.SUPERSEDED, message))
+        return _rest(seen, state, Standing("Draining", Reason.ROLLING_OUT, message))
     return _begin(seen, state, target, seen.policy, slot, now)
 
 

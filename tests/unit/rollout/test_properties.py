@@ -25,6 +25,7 @@ from serin.rollout.desired import weights
 from serin.rollout.observation import Observation, Refused
 from serin.rollout.persist import dump_state, landmark, load_state
 from serin.rollout.record import with_outcome
+from serin.rollout.rules import WAITING
 from serin.rollout.state import Attempt, End, Kind, State
 from serin.stats import Counts
 from serin.traffic.state import Absent
@@ -168,7 +169,7 @@ def _watched(start: World) -> Watched:
 # --- what must always hold --------------------------------------------------------------------------------------
 
 # A candidate gets more traffic only with one of these to say why.
-RISES_WITH = {
+RISES_WITH = WAITING | {
     Reason.ROLLING_OUT,
     Reason.PROMOTED,
     Reason.FIRST_DEPLOYMENT,
@@ -192,7 +193,7 @@ def check_decision(seen: Observation, decision: Decision, now: datetime) -> None
             assert not decision.standing.stalled
             assert not seen.paused
             promoted = decision.state.stable is not None and decision.state.stable.revision == before.candidate.revision
-            assert promoted or decision.standing.reason is Reason.ROLLING_OUT
+            assert promoted or decision.standing.reason in WAITING | {Reason.ROLLING_OUT}
         health = seen.health.get(before.candidate.revision)
         if shares.of(slot):
             assert health is not None
