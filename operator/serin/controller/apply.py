@@ -89,6 +89,18 @@ class NotOurs:
 Obstacle: TypeAlias = Refusal | NotOurs
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How far a look came.
+
+    obstacle: what stopped it, None when everything is written.
+    route: the route as this look left it; somebody may have changed it since. None when it was not reached.
+    """
+
+    obstacle: Obstacle | None = None
+    route: Json | None = None
+
+
 class _Stop(Exception):
     def __init__(self, obstacle: Obstacle) -> None:
         super().__init__(obstacle.words)
@@ -133,7 +145,7 @@ class Writer:
 
     async def write(
         self, view: View, decision: Decision, status: Json | None, on_stored: Callable[[], None]
-    ) -> Obstacle | None:
+    ) -> Written:
         """Make the cluster what the decision says.
 
         status: None when the stored one is good enough. on_stored: called as soon as it is written.
@@ -151,7 +163,7 @@ class Writer:
             for work in decision.desired.workloads:
                 if not work.surplus:
                     await self._workload(view, decision, work)
-            await self._weights(view, decision.desired)
+            route = await self._weights(view, decision.desired)
             await self._address(view, decision.desired)
             for work in decision.desired.workloads:
                 if work.surplus:
@@ -160,8 +172,8 @@ class Writer:
                 await self._record(view, decision.state.outcome)
             await self._prune(view, decision)
         except _Stop as stop:
-            return stop.obstacle
-        return unused
+            return Written(stop.obstacle)
+        return Written(unused, route)
 
     async def status(self, raw: Json, status: Json) -> None:
         """Write a ModelDeployment's status at the resourceVersion it was read at.
@@ -315,9 +327,9 @@ class Writer:
             # Somebody deleted the revision: nothing can go back to it, so its pods need not be kept either.
             await self._kube.delete(DEPLOYMENT, view.md.metadata.namespace, work.revision)
 
-    async def _weights(self, view: View, desired: Desired) -> None:
+    async def _weights(self, view: View, desired: Desired) -> Json | None:
         if desired.weights is None:
-            return
+            return None
         kind = ROUTE_KINDS[view.router.kind]
         namespace, name = view.md.metadata.namespace, view.router.name(view.md)
         if view.router.owned(view.md):
@@ -325,15 +337,18 @@ class Writer:
             if view.route is not None:
                 # A leader that lost its Lease and does not know it yet must not write old weights over new ones.
                 route["metadata"]["resourceVersion"] = view.route["metadata"]["resourceVersion"]
-            await self._ensure(view, kind, route)
+            written = await self._ensure(view, kind, route)
             await self._retire_routes(view)
-            return
+            return written
         if view.route is None or not isinstance(view.seen.route, Routed):
-            return
+            return None
+        written = view.route
         patch = view.router.patch(view.route, view.md, desired.weights)
         if patch:
-            self._cache.put(kind.name, await self._kube.patch(kind, namespace, name, patch))
+            written = await self._kube.patch(kind, namespace, name, patch)
+            self._cache.put(kind.name, written)
         await self._retire_routes(view)
+        return written
 
     async def _retire_routes(self, view: View) -> None:
         """Routes of our own that the spec no longer asks for: their weights would never move again."""
@@ -386,18 +401,18 @@ class Writer:
             await self._kube.delete(DEPLOYMENT, namespace, name)
             await self._kube.delete(MODEL_REVISION, namespace, name)
 
-    async def _ensure(self, view: View, kind: Kind, desired: Json) -> None:
+    async def _ensure(self, view: View, kind: Kind, desired: Json) -> Json:
         """Apply what differs. An object that is new to us is looked up first: it may be somebody else's."""
         metadata = desired["metadata"]
         live = await self._ours(view, kind, metadata["name"])
-        if differs(desired, live):
+        if live is None or differs(desired, live):
             try:
                 live = await self._kube.apply(kind, desired)
             except NotFound as error:
                 words = f"the API server does not know {kind.name} ({error}); is the Gateway API installed?"
                 raise _Stop(NotOurs(words, self._unknown(kind, metadata["namespace"]))) from error
-        if live is not None:
-            self._cache.put(kind.name, live)
+        self._cache.put(kind.name, live)
+        return live
 
     def _unknown(self, kind: Kind, namespace: str) -> Callable[[], Awaitable[bool]]:
         async def still() -> bool:

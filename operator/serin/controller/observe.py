@@ -215,9 +215,8 @@ def beginning(state: State) -> Beginning:
     return History(attempt.history_since)
 
 
-def carried(view: View, decision: Decision, cache: Cache) -> Weights | None:
-    """The weights that the decision wanted, if the route has them now that everything is written."""
-    route = cache.get(view.router.kind, view.md.metadata.namespace, view.router.name(view.md))
+def carried(view: View, decision: Decision, route: Json | None) -> Weights | None:
+    """The weights that the decision wanted, if `route`, which is what this look left, has them."""
     state = view.router.observe(route, view.md)
     wanted = decision.desired.weights
     return wanted if wanted is not None and isinstance(state, Routed) and state.carries(wanted) else None

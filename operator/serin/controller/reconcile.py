@@ -132,14 +132,14 @@ class Reconciler:
             self._tell(key, raw, decision.notes)
 
         known = memory.obstacle is not None
-        obstacle = await self._writer.write(view, decision, write, on_stored)
+        written = await self._writer.write(view, decision, write, on_stored)
         if write is None:
             self._tell(key, raw, decision.notes)
         if memory.state is not None:
-            memory.state = replace(memory.state, carried=carried(view, decision, self._cache))
-        memory.refusal = obstacle.words if isinstance(obstacle, Refusal) else None
-        if isinstance(obstacle, NotOurs):
-            memory.obstacle = obstacle
+            memory.state = replace(memory.state, carried=carried(view, decision, written.route))
+        memory.refusal = written.obstacle.words if isinstance(written.obstacle, Refusal) else None
+        if isinstance(written.obstacle, NotOurs):
+            memory.obstacle = written.obstacle
         if memory.obstacle is not None:
             self._add_later(key, OBSTACLE_RETRY_SECONDS if known else 0.0)
         if memory.refusal is not None:
