@@ -139,6 +139,8 @@ def _absorb_time(attempt: Attempt, reading: Reading, around: Around) -> Attempt:
     """Let time go on by what was measured: not while a gate that decides had nothing to read, not in a silent night."""
     deciding = attempt.plan.required() & attempt.plan.judged(attempt.stage)
     measured = not any(isinstance(reading.gates.get(name), Missing | None) for name in deciding)
+    if 0 < around.weight < 100 and not reading.stable_seen:
+        measured = False  # nothing to compare with
     silent = reading.stable_requests == 0 and reading.candidate_requests == 0
     span = _measured_seconds(reading)
     silent_seconds = attempt.silent_seconds + span if silent else 0.0
@@ -193,7 +195,7 @@ def _absorb_counts(attempt: Attempt, reading: Reading, around: Around, *, weight
         # Without a settled weight some of them may be the stage's before.
         stage_requests=attempt.stage_requests + (reading.candidate_requests if weight else 0),
     )
-    if 0 < weight < 100:
+    if 0 < weight < 100 and not _unreadable(reading):
         attempt = _expect(attempt, reading, weight)
     plan_gates = {gate.name: gate for gate in attempt.plan.rate_gates()}
     # A reading at t is about what happened until t less the settling time, so it is warm only when it began so late.
@@ -216,6 +218,11 @@ def _expect(attempt: Attempt, reading: Reading, weight: int) -> Attempt:
     if expected >= EXPECTED_REQUESTS_MIN and seen >= SEEN_SHARE_MIN * expected:
         expected = seen = 0.0
     return replace(attempt, expected=expected, seen=seen)
+
+
+def _unreadable(reading: Reading) -> bool:
+    """Whether counters were there and said nothing (NaN): then nobody knows how many requests were answered."""
+    return any(isinstance(gate, Missing) and gate.reason is Reason.STALE_METRICS for gate in reading.gates.values())
 
 
 def unanswered(attempt: Attempt, weight: int) -> bool:

@@ -119,11 +119,13 @@ Ruling: TypeAlias = RollBack | Hold | Wait | Advance | TakeAll
 class Look:
     """What a rule may look at: the observation, the attempt with the newest evidence in it, both arms.
 
+    plan: the attempt's, with what stays live of the policy.
     now: seconds since the epoch by the cluster's clock, for pods only; soaks and deadlines run on the readings.
     """
 
     seen: Observation
     attempt: Attempt
+    plan: Plan
     judgement: Judgement
     stable: Placed
     candidate: Placed
@@ -132,16 +134,11 @@ class Look:
     @classmethod
     def at(cls, seen: Observation, attempt: Attempt, stable: Placed, candidate: Placed, now: float) -> Look:
         """Look at a running attempt. Without a stable, comparative gates give way to absolute ones."""
-        names = attempt.plan.judged(attempt.stage)
+        plan = attempt.plan.with_live(seen.policy) if isinstance(seen.policy, Plan) else attempt.plan
+        names = plan.judged(attempt.stage)
         if is_down(stable, seen):
-            names &= attempt.plan.absolute()
-        return cls(seen, attempt, judge(attempt, names), stable, candidate, now)
-
-    @property
-    def plan(self) -> Plan:
-        """The attempt's plan, with what stays live of the policy."""
-        policy = self.seen.policy
-        return self.attempt.plan.with_live(policy) if isinstance(policy, Plan) else self.attempt.plan
+            names &= plan.absolute()
+        return cls(seen, attempt, plan, judge(attempt, names), stable, candidate, now)
 
     @property
     def stage(self) -> Stage | None:
@@ -185,12 +182,6 @@ class Look:
     def shielded(self) -> bool:
         """Whether the candidate gets no traffic whatever its stage says: nobody would answer, or too much came."""
         return self.stage is not None and (self.answers_in != 0.0 or self.too_coarse is not None)
-
-    @property
-    def held(self) -> bool:
-        """Whether the rollout is held by something that says nothing about the candidate, so that no time counts."""
-        shared = shared_fault(self.attempt, self.candidate_health, self.stable_health) is not None
-        return self.seen.paused or self.stable_down or shared
 
 
 def failing_pods(look: Look) -> Ruling | None:
@@ -315,7 +306,11 @@ def missing_data(look: Look) -> Ruling | None:
         return Hold(reason, f"gate {gate}: {message}")
     compared = look.stage is None or look.stage.weight < 100
     if compared and not attempt.stable_seen:
-        # Before any weight moves, stable's series must have been found; later this is a series that went away.
+        if look.stage is not None and attempt.candidate_seen:
+            return Hold(
+                Reason.NOT_ATTRIBUTABLE, "no series of stable is found any more, while the candidate's is counted"
+            )
+        # Before any weight moves, stable's series must have been found.
         return Hold(Reason.NO_TRAFFIC, "no request to stable has been counted yet; the rollout waits for traffic")
     if look.stage is not None and attempt.silent_seconds >= max(SILENT_SECONDS_MIN, 2 * look.seen.interval_seconds):
         return Hold(Reason.NO_TRAFFIC, f"neither arm got a request for {attempt.silent_seconds:.0f} s")

@@ -55,6 +55,8 @@ def gate(attempt: Attempt, name: str) -> GateState:
         ("the part that was an outage does not", {}, {"seconds": 45.0, "outage_seconds": 30.0}, 15.0, 15.0),
         ("without the weight in effect there is no soak", {"in_effect": False}, {}, 0.0, 15.0),
         ("held time counts for neither", {"held": True}, {}, 0.0, 0.0),
+        ("nor does time without a series of stable", {}, {"stable_seen": False}, 0.0, 0.0),
+        ("but without a holdback it does", {"weight": 100}, {"stable_seen": False}, 15.0, 15.0),
     ],
 )
 def test_time_goes_on_when_it_was_measured(

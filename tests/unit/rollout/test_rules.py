@@ -248,6 +248,8 @@ def test_a_route_too_coarse_for_the_stage_sends_nothing_to_the_candidate() -> No
         ("not yet for 30 s", [attempt(silent_seconds=29.9)], 0, None),
         ("20 expected, none seen", [attempt(expected=20.0, candidate_seen=False)], 0, Reason.NOT_ATTRIBUTABLE),
         ("19 expected", [attempt(expected=19.9, candidate_seen=False)], 0, None),
+        ("stable's series went away", [attempt(stable_seen=False)], 1, Reason.NOT_ATTRIBUTABLE),
+        ("both arms' did", [attempt(stable_seen=False, candidate_seen=False)], 1, Reason.NO_TRAFFIC),
         ("without a holdback stable may be unseen", [attempt(stable_seen=False)], 2, None),
     ],
 )
