@@ -14,8 +14,8 @@ from tests.e2e.resilience.outcome import Ending, ending
 from tests.e2e.resilience.stub_stage import StubStage
 from tests.e2e.resilience.sweep import CANDIDATES
 
-ALIVE_SECONDS = (0.5, 6.0)
-"""Between two kills. A start takes a second or three, so some die before they have led and some in a rollout."""
+ALIVE_SECONDS = (1.0, 12.0)
+"""Between two kills. A start takes a second or three, so some die before they have led and most in a rollout."""
 
 
 @dataclass(slots=True)
@@ -85,6 +85,8 @@ async def _kill_again_and_again(stage: StubStage, chance: random.Random, done: R
     """Until cancelled, or enough have died; always leaves an operator running."""
     while done.kills < kills:
         await asyncio.sleep(chance.uniform(*ALIVE_SECONDS))
+        if done.kills >= kills:
+            return
         stage.kill_operator()
         stage.start_operator()
         done.kills += 1

@@ -57,7 +57,7 @@ class Trial(StubStage):
         assert self.walk[-1] == weight, f"{self.name}: weights {self.walk}"
         assert ended(self.deployment, "2") is None, f"{self.name}: {self.deployment['status'].get('outcome')}"
 
-    async def ends(self, kind: str, reason: str) -> None:
+    async def ends(self, kind: str, reason: str, *, exact: tuple[str, ...] = ("stable", "candidate")) -> None:
         """Wait for the end, and compare the counts of the errors gate with what there was."""
         md = await self.until(lambda md: ended(md, "2") is not None, seconds=60, what=f"{self.name}: the end")
         outcome = md["status"]["outcome"]
@@ -66,7 +66,8 @@ class Trial(StubStage):
         first, last = outcome["steps"][0]["instant"], outcome["steps"][-1]["instant"]
         for arm, slot in (("stable", self.stable), ("candidate", self.candidate)):
             truth = self.prometheus.truth(slot, first - 1, last - 1)  # settled for a second
-            assert gate[arm]["total"] == truth, f"{self.name}: {arm} {gate[arm]}, there were {truth}"
+            counted = gate[arm]["total"]
+            assert counted == truth or (arm not in exact and counted < truth), f"{self.name}: {arm} {counted}/{truth}"
 
 
 async def _away(trial: Trial, fault: Fault, reason: str, kind: str, why: str) -> None:
@@ -103,12 +104,13 @@ async def empty(trial: Trial) -> None:
 
 async def nan(trial: Trial) -> None:
     """The candidate's counters are NaN for a while."""
-    trial.at_weight[30] = lambda: trial.prometheus.nan_since.update({trial.candidate: time.time()})
+    trial.at_weight[50] = lambda: trial.prometheus.nan_since.update({trial.candidate: time.time()})
     await trial.start()
-    await trial.until_reason("StaleMetrics", weight=30)
-    await trial.stays(30)
+    await trial.until_reason("StaleMetrics", weight=50)
+    await trial.stays(50)
     trial.prometheus.nan_since.clear()
-    await trial.ends("Promoted", "Promoted")
+    # Stable's requests of an instant at which the candidate cannot be read are left out; the candidate's come later.
+    await trial.ends("Promoted", "Promoted", exact=("candidate",))
 
 
 async def candidate_missing_then_late(trial: Trial) -> None:
@@ -146,7 +148,7 @@ async def hanging(trial: Trial) -> None:
     trial.hangs = True
     await trial.start()
     await trial.ends("RolledBack", "CandidateUnresponsive")
-    assert trial.walk == [0, 10, 0], f"{trial.name}: weights {trial.walk}"
+    await trial.until(lambda _: trial.walk == [0, 10, 0], seconds=10, what=f"{trial.name}: weights {trial.walk}")
 
 
 async def silence(trial: Trial) -> None:
