@@ -45,7 +45,7 @@ class Cache:
             return False
         self.forget(kind, key)
         owner = (metadata.get("labels") or {}).get(LABEL_DEPLOYMENT, "")
-        self._objects[kind][key] = (version, owner, json.dumps(_slim(obj), separators=(",", ":")).encode())
+        self._objects[kind][key] = (version, owner, json.dumps(_slim(kind, obj), separators=(",", ":")).encode())
         if owner:
             self._owned[kind, key[0], owner].add(key[1])
         return True
@@ -119,8 +119,8 @@ def _uid(text: bytes) -> str:
     return str(json.loads(text)["metadata"].get("uid", ""))
 
 
-def _slim(obj: Mapping[str, Any]) -> Json:
-    """Without what nobody reads: other writers' managedFields."""
+def _slim(kind: str, obj: Mapping[str, Any]) -> Json:
+    """Without what nobody reads: other writers' managedFields, and what a pod repeats."""
     metadata = dict(obj["metadata"])
     ours = [
         entry
@@ -129,4 +129,8 @@ def _slim(obj: Mapping[str, Any]) -> Json:
     ]
     if ours:
         metadata["managedFields"] = ours
-    return {**obj, "metadata": metadata}
+    slim = {**obj, "metadata": metadata}
+    if kind == "Pod":
+        # Half of a pod is its template again, which its revision has; nobody here asks a pod for it.
+        slim.pop("spec", None)
+    return slim
