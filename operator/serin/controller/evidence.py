@@ -29,6 +29,10 @@ logger = logging.getLogger(__name__)
 
 TIME_TRUSTED_SECONDS = 60.0
 
+HISTORY_SCRAPES_MAX = 240
+"""An hour of scrapes every 15 s. History is read as raw samples; an hour of them a second apart, for two hundred
+rollouts at once, would be ten million."""
+
 
 @dataclass(frozen=True, slots=True)
 class Want:
@@ -172,14 +176,15 @@ class Evidence:
 
     def _begin(self, reader: _Reader, hub: Hub, instant: float) -> Meter:
         if reader.meter is None:
-            longest = hub.grid.span_longest - hub.grid.interval
+            grid = hub.grid
+            longest = min(grid.span_longest - grid.interval, HISTORY_SCRAPES_MAX * grid.scrape)
             match reader.beginning:
                 case Forward():
                     reader.meter = Meter.start(instant)
                 case GoOn(instant=since):
                     reader.meter = Meter.start(since)
                 case History(since=since):
-                    reader.meter = Meter.start(min(max(since, instant - longest), instant - hub.grid.interval))
+                    reader.meter = Meter.start(min(max(since, instant - longest), instant - grid.interval))
                     reader.at_once = True
         return reader.meter
 
