@@ -17,7 +17,7 @@ demo: tools ## the main job: five versions of a model on a real control plane, g
 	$(BIN)/python -m tests.demo
 
 .PHONY: test
-test: check unit cluster-tests ## everything: lint, types, layers, unit, integration and end-to-end tests
+test: check unit simulation cluster-tests ## everything: lint, types, layers, unit, simulation, integration and end-to-end tests
 
 ##@ Development
 $(VENV)/.installed: requirements/dev.txt pyproject.toml
@@ -45,7 +45,7 @@ lint: setup ## ruff
 
 .PHONY: types
 types: setup ## mypy --strict
-	$(BIN)/mypy operator/serin tests/cluster tests/demo
+	$(BIN)/mypy operator/serin tests/cluster tests/demo tests/bench tests/e2e
 
 .PHONY: layers
 layers: setup ## import-linter: who may know whom
@@ -75,6 +75,10 @@ check: lint types layers crds-check docs-check ## everything that needs no test 
 unit: setup ## unit tests: seconds, no cluster
 	$(BIN)/pytest tests/unit
 
+.PHONY: simulation
+simulation: setup ## the tests' error rates, simulated: a minute or two
+	$(BIN)/pytest tests/simulation
+
 .PHONY: cluster-tests
 cluster-tests: tools ## integration and end-to-end tests on the local cluster
 	$(BIN)/pytest tests/integration tests/e2e
@@ -88,6 +92,10 @@ bench-scale: tools ## a thousand ModelDeployments, two hundred rollouts at once 
 bench-stats: setup ## what the sequential tests decide when, and what an update costs
 	$(BIN)/python -m tests.bench.stats.bench_decisions
 	$(BIN)/python tests/bench/stats/bench_update.py
+
+.PHONY: bench-verdicts
+bench-verdicts: tools ## twenty bad versions and ten pairs that fail alike: who was hurt, how long it took
+	$(BIN)/python -m tests.bench.verdicts
 
 .PHONY: lock
 lock: setup ## write requirements/ anew from pyproject.toml, with hashes and without any registry's name
