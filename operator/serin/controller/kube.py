@@ -114,7 +114,8 @@ class Kube:
             else:
                 aio_config.load_incluster_config(client_configuration=configuration)
         except (aio_config.ConfigException, OSError) as error:
-            hint = "" if kubeconfig is not None else "; outside a cluster give --kubeconfig FILE"
+            # Of a file that is not there the library says that a key is missing in it.
+            hint = f" ({kubeconfig})" if kubeconfig is not None else "; outside a cluster give --kubeconfig FILE"
             raise Unreachable(f"no way to reach a cluster: {error}{hint}") from error
         return cls(aio_client.ApiClient(configuration=configuration))
 
