@@ -150,8 +150,11 @@ class Span:
         return self._outcomes[role]
 
     def requests(self, role: Role) -> int:
-        """All requests of an arm."""
-        return round(sum(step.increase for _, step in self.outcomes(role)))
+        """All answered requests of an arm.
+
+        One whose caller went away was not: a candidate that hangs until its callers give up has answered nothing.
+        """
+        return round(sum(step.increase for outcome, step in self.outcomes(role) if outcome != "cancelled"))
 
     def edges_seconds(self, role: Role) -> list[float]:
         """All edges of the arm's latency histograms, rising, without infinity."""
