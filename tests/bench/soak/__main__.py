@@ -53,7 +53,7 @@ async def kills(cluster: Cluster, folder: Path) -> list[str]:
     """50 random kills over at least 10 rollouts."""
     began = time.monotonic()
     async with stub_stages(cluster, folder, ["kill-1", "kill-2", "kill-3"]) as stages:
-        done = await rampage(cluster, stages, kills=50, rollouts=10, seed=50, api_server_every=20)
+        done = await rampage(cluster, stages, kills=50, rollouts=10, seed=50, api_server_every=45)
     print(summary(done, time.monotonic() - began))
     return [
         f"{candidate}: {found}"

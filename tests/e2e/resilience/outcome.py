@@ -12,7 +12,7 @@ from tests.e2e.resilience.stub_stage import LADDER, StubStage
 Json = dict[str, Any]
 
 VERDICTS = {"Promoted": "Stable", "RolledBack": "Rejected"}
-_RECORD_SECONDS_MAX = 20.0
+_SETTLE_SECONDS_MAX = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +71,7 @@ async def ending(stage: StubStage, version: str) -> Ending:
     assert sum(revision["recordTotals"].values()) == len(record), f"{where}: {revision['recordTotals']}"
 
     stable = status["stable"]
-    replicas = {
-        deployment["metadata"]["name"]: deployment["spec"]["replicas"]
-        for deployment in (await stage.get(f"/apis/apps/v1/namespaces/{stage.namespace}/deployments"))["items"]
-    }
-    running = {name for name, count in replicas.items() if count}
+    running = await _running(stage, {stable["revision"]})
     assert running == {stable["revision"]}, f"{where}: pods of {running}, stable is {stable['revision']}"
     address = await stage.get(f"/api/v1/namespaces/{stage.namespace}/services/{stage.name}")
     assert address["spec"]["selector"]["serin.dev/slot"] == stable["slot"], f"{where}: the address is elsewhere"
@@ -83,10 +79,22 @@ async def ending(stage: StubStage, version: str) -> Ending:
     return Ending(kind, outcome["reason"], steps, tuple(stage.walk))
 
 
+async def _running(stage: StubStage, wanted: set[str]) -> set[str]:
+    """Return the Deployments that want pods, once they are as wanted or will not be."""
+    running: set[str] = set()
+    for _ in range(int(_SETTLE_SECONDS_MAX / 0.5)):
+        items = (await stage.get(f"/apis/apps/v1/namespaces/{stage.namespace}/deployments"))["items"]
+        running = {item["metadata"]["name"] for item in items if item["spec"]["replicas"]}
+        if running == wanted:
+            break
+        await asyncio.sleep(0.5)
+    return running
+
+
 async def recorded(stage: StubStage, version: str) -> Json:
     """Return the status of the one revision of a version once its verdict is in."""
     path = f"/apis/serin.dev/v1alpha1/namespaces/{stage.namespace}/modelrevisions"
-    for _ in range(int(_RECORD_SECONDS_MAX / 0.5)):
+    for _ in range(int(_SETTLE_SECONDS_MAX / 0.5)):
         items = (await stage.get(path))["items"]
         found = [item for item in items if item["spec"]["model"]["version"] == version]
         assert len(found) <= 1, f"{stage.namespace} version {version}: {len(found)} revisions"

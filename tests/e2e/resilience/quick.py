@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,10 @@ Json = dict[str, Any]
 def policy(namespace: str, stages: Sequence[tuple[int, str]], *, bake: str, margin: str = "3pp") -> Json:
     """Return a policy that judges errors only: on a busy machine any model server is slow now and then."""
     gates = [
-        {"name": "errors", "compare": {"what": "serverErrors", "margin": {"plus": margin, "ofStable": "0%"}}},
+        {
+            "name": "errors",
+            "compare": {"what": "serverErrors", "margin": {"plus": margin, "ofStable": "0%", "max": margin}},
+        },
         {"name": "pods", "hard": {"restarts": 2, "readyWithin": "2m"}},
     ]
     canaries: list[Json] = [
@@ -51,10 +55,11 @@ async def end_of(stage: Stage, version: str, *, seconds: float = 180) -> Json:
     return outcome
 
 
-def candidate_walk(stage: Stage, slot: str, since: float) -> list[int]:
-    """Return the weights that a slot has had since an instant, one for each change."""
-    walk: list[int] = []
-    for shares in stage.shares:
-        if shares.at >= since and (not walk or walk[-1] != shares.of(slot)):
-            walk.append(shares.of(slot))
-    return walk
+async def until_walked(stage: Stage, slot: str, walk: Sequence[int]) -> None:
+    """Wait until a slot has had just these weights; the route is watched apart from what the status says."""
+
+    def walked(_: Json) -> bool:
+        seen = [weight for weight, _ in itertools.groupby(shares.of(slot) for shares in stage.shares)]
+        return seen == list(walk)
+
+    await stage.until(walked, seconds=10, what=f"weights {walk}; there were {stage.shares}")

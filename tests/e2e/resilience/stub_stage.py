@@ -41,7 +41,7 @@ def policy(namespace: str, name: str = POLICY, **spec: Any) -> Json:
     """Return the demo's stages with seconds of soak."""
     gates = [
         {"name": "errors", "compare": {"what": "serverErrors", "margin": {"plus": "1pp", "ofStable": "0%"}}},
-        {"name": "pods", "hard": {"restarts": 2, "readyWithin": "2m"}},
+        {"name": "pods", "hard": {"restarts": 2, "readyWithin": "10m"}},
     ]
     stages: list[Json] = [
         {"name": name, "canary": {"weight": weight, "soak": soak}}
