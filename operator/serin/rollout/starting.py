@@ -42,7 +42,7 @@ def start(seen: Observation, state: State, now: datetime) -> Decision:
     if ended is not None and ended.revision == target.revision and ended.end in _FINAL:
         return _rest(seen, state, resting(ended, state))
     if seen.past.get(target.revision) is Past.REJECTED:
-        message = f"{target.revision} was rolled back before and is not tried again by itself"
+        message = f"spec.model.version: {target.revision} was rolled back before and is not tried again by itself"
         outcome = _refused(seen, target, Reason.PREVIOUSLY_REJECTED, message, now)
         state = replace(state, outcome=outcome)
         return _rest(seen, state, resting(outcome, state))

@@ -30,7 +30,7 @@ def first(seen: Observation, state: State, attempt: Attempt, candidate: Placed, 
     found = first_fault(attempt.plan, health)
     fault = f"gate {found[0].name}: {found[1]}" if found is not None else _too_late(seen, attempt, health, now)
     if fault is not None:
-        return stay(seen, state, Reason.FIRST_REVISION_FAILING, fault, stalled=True)
+        return stay(seen, state, Reason.FIRST_REVISION_FAILING, f"spec.serving.template: {fault}", stalled=True)
     wait = _not_ready(seen, state, attempt, health, now)
     if wait is not None:
         return wait

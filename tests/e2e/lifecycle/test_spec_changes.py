@@ -93,7 +93,7 @@ async def test_a_first_revision_that_fails_is_replaced_uncompared(world: World) 
     """FirstRevisionFailing; the next spec takes over without a comparison, for there is nothing to compare with."""
     iris = world.model("first-fails")
     await iris.apply(iris.spec("1", {"CRASH_WHEN": "/"}))
-    md = await iris.until(stalled("FirstRevisionFailing"))
+    md = await iris.until(stalled("FirstRevisionFailing", "spec.serving.template"))
     assert condition(md, "Ready")["status"] == "False"
     await iris.apply(iris.spec("2"))
     md = await iris.until(promoted("2"))
@@ -189,7 +189,7 @@ async def test_a_rejected_version_is_not_tried_again_by_itself(world: World) -> 
         await iris.until(promoted("3"))
     for _ in range(2):
         await iris.apply(iris.spec("2", bad))
-        md = await iris.until(stalled("PreviouslyRejected"))
+        md = await iris.until(stalled("PreviouslyRejected", "spec.model.version"))
         assert serving(md, "3")
         await iris.until_verdict("2", "Rejected")
         await iris.apply(iris.spec("3"))

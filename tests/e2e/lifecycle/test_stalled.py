@@ -229,7 +229,7 @@ async def test_the_first_revision_never_becomes_ready(world: World) -> None:
     stages = [{"name": "all", "canary": {"weight": 50, "soak": "1s"}}]
     slow = iris.spec("1", {"START_DELAY_SECONDS": 600}, rollout={"gates": gates, "stages": stages})
     await iris.apply(slow)
-    md = await iris.until(stalled("FirstRevisionFailing", "not ready within 3 s"))
+    md = await iris.until(stalled("FirstRevisionFailing", "spec.serving.template", "not ready within 3 s"))
     assert condition(md, "Ready")["status"] == "False"
 
 
