@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import collections
+import os
 import sys
 import time
 from collections.abc import Callable, Coroutine
@@ -106,7 +107,7 @@ def main() -> int:
     parser.add_argument("what", nargs="+", choices=SOAKS)
     options = parser.parse_args()
     found: list[str] = []
-    with Cluster("soak") as cluster:
+    with Cluster(f"soak-{os.getpid()}") as cluster:
         for what in options.what:
             print(f"--- {what}", flush=True)
             began = time.monotonic()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import statistics
 import sys
 from collections.abc import Mapping, Sequence
@@ -123,7 +124,7 @@ def main() -> int:
     parser.add_argument("--noisy", type=int, default=10, help="runs beside an equally bad version (default 10)")
     parser.add_argument("--apart", action="store_true", help="one story after the other instead of side by side")
     options = parser.parse_args()
-    with Cluster("verdicts") as cluster:
+    with Cluster(f"verdicts-{os.getpid()}") as cluster:
         missed = asyncio.run(run(cluster, bad_runs=options.bad, noisy_runs=options.noisy, together=not options.apart))
     print("\n".join(f"MISSED {one}" for one in missed) or "every target is met")
     return 1 if missed else 0
