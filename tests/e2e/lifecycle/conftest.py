@@ -23,7 +23,7 @@ from tests.e2e.lifecycle.world import GATES, NAMESPACE, QUICK, STAGES, World
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All stories are told on one event loop."""
     for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
+        if item.path.is_relative_to(Path(__file__).parent) and hasattr(getattr(item, "function", None), "story"):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
