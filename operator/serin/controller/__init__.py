@@ -7,6 +7,7 @@ queue       one look at a time for each ModelDeployment
 lease       one leader
 evidence    the metrics grid: one snapshot for all rollouts
 observe     all reads of one look
+claims      what of somebody else's stands in the way
 apply       all writes of one look, in an order that is explained there
 reconcile   observe, decide, apply
 kube        the client

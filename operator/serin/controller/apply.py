@@ -21,21 +21,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
-from serin.api import names
 from serin.api.names import FINALIZER, LABEL_SLOT, SLOTS, Slot
 from serin.api.parse import InvalidSpec, parse_model_revision
 from serin.api.reasons import Reason
 from serin.controller.cache import Cache
+from serin.controller.claims import Claims, NotOurs, Obstacle, Refusal, Stop
 from serin.controller.kube import (
     DEPLOYMENT,
-    GRPC_ROUTE,
-    HTTP_ROUTE,
     MODEL_DEPLOYMENT,
     MODEL_REVISION,
+    ROUTE_KINDS,
     SERVICE,
     Conflict,
     Forbidden,
@@ -46,7 +45,6 @@ from serin.controller.kube import (
 )
 from serin.controller.observe import View
 from serin.rollout.decision import Decision, Desired, Workload
-from serin.rollout.observation import Refused
 from serin.rollout.record import is_recorded, with_outcome
 from serin.rollout.state import Outcome
 from serin.traffic.router import ROUTERS
@@ -58,35 +56,6 @@ from serin.workloads.service import slot_service, stable_service
 
 Json = dict[str, Any]
 logger = logging.getLogger(__name__)
-
-ROUTE_KINDS = {"HTTPRoute": HTTP_ROUTE, "GRPCRoute": GRPC_ROUTE}
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """The API server refuses the candidate's Deployment; its own words."""
-
-    words: str
-
-
-@dataclass(frozen=True, slots=True)
-class NotOurs:
-    """Something of somebody else's has a name that we need, or something that we need of theirs is missing.
-
-    still: asks the API server whether that is still so.
-    """
-
-    words: str
-    still: Callable[[], Awaitable[bool]]
-    reason: Reason = Reason.ROUTE_CONFLICT
-
-    @property
-    def refused(self) -> Refused:
-        """What it means for the spec."""
-        return Refused(self.reason, self.words)
-
-
-Obstacle: TypeAlias = Refusal | NotOurs
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +70,6 @@ class Written:
     route: Json | None = None
 
 
-class _Stop(Exception):
-    def __init__(self, obstacle: Obstacle) -> None:
-        super().__init__(obstacle.words)
-        self.obstacle = obstacle
-
-
 class Writer:
     """Writes, and puts what comes back into the cache."""
 
@@ -114,34 +77,12 @@ class Writer:
         """One for the whole operator."""
         self._kube = kube
         self._cache = cache
+        self._claims = Claims(kube, cache)
         self._unreached: dict[tuple[str, str], float] = {}
 
     async def in_the_way(self, view: View, decision: Decision) -> NotOurs | None:
-        """What of somebody else's stands in the way of what the decision starts; None when it starts nothing.
-
-        To be asked before anything is stored or written, so that nothing is begun that cannot go on.
-        """
-        before, after = view.seen.state, decision.state
-        namespace, name = view.md.metadata.namespace, view.md.metadata.name
-        adopts = after.stable is not None and after.stable.adopted is not None and before.stable is None
-        starts = after.candidate is not None and (
-            before.candidate is None or before.candidate.revision != after.candidate.revision
-        )
-        if not adopts and not starts:
-            return None
-        try:
-            if adopts and after.stable is not None and after.stable.adopted is not None:
-                await self._existing(view, after.stable.adopted)
-            for slot in SLOTS:
-                await self._ours(view, SERVICE, names.slot_service(name, slot))
-            if starts and after.candidate is not None and after.candidate.adopted is None:
-                await self._ours(view, DEPLOYMENT, after.candidate.revision)
-        except _Stop as stop:
-            if isinstance(stop.obstacle, NotOurs):
-                logger.info("in the way", extra={"object": f"{namespace}/{name}", "what": stop.obstacle.words})
-                return stop.obstacle
-            raise
-        return None
+        """See `Claims.in_the_way`."""
+        return await self._claims.in_the_way(view, decision)
 
     async def write(
         self, view: View, decision: Decision, status: Json | None, on_stored: Callable[[], None]
@@ -171,7 +112,7 @@ class Writer:
             if decision.state.outcome is not None:
                 await self._record(view, decision.state.outcome)
             await self._prune(view, decision)
-        except _Stop as stop:
+        except Stop as stop:
             return Written(stop.obstacle)
         return Written(unused, route)
 
@@ -210,7 +151,7 @@ class Writer:
         try:
             self._cache.put("ModelRevision", await self._kube.create(MODEL_REVISION, wanted))
         except Conflict:
-            self._cache.put("ModelRevision", await self._ours(view, MODEL_REVISION, name) or wanted)
+            self._cache.put("ModelRevision", await self._claims.ours(view, MODEL_REVISION, name) or wanted)
 
     async def _slots(self, view: View, desired: Desired) -> NotOurs | None:
         """Both slots' Services: permanent, whatever revision takes its turn in them.
@@ -229,14 +170,14 @@ class Writer:
             if slot in adopted:
                 if live is not None:
                     continue
-                existing = await self._existing(view, adopted[slot])
+                existing = await self._claims.existing(view, adopted[slot])
                 service["spec"]["selector"] = existing["spec"]["selector"]
                 _follow_ports(service, existing)
             elif live is not None and _follows_another(live) and not self._released(view, desired, slot):
                 continue
             try:
                 await self._ensure(view, SERVICE, service)
-            except _Stop as stop:
+            except Stop as stop:
                 if slot in used or not isinstance(stop.obstacle, NotOurs):
                     raise
                 unused = stop.obstacle
@@ -258,45 +199,6 @@ class Writer:
         del self._unreached[key]
         return True
 
-    async def _existing(self, view: View, name: str) -> Json:
-        """The running Service that the spec wants to be taken over."""
-
-        async def fault() -> str | None:
-            try:
-                found = await self._kube.get(SERVICE, view.md.metadata.namespace, name)
-            except NotFound:
-                return f"there is no Service {name} in this namespace"
-            selects = (found.get("spec") or {}).get("selector")
-            return None if selects else f"Service {name} has no selector, so it is not known which pods are to be taken"
-
-        async def still() -> bool:
-            return await fault() is not None
-
-        words = await fault()
-        if words is not None:
-            raise _Stop(NotOurs(f"spec.serving.existing.service: {words}", still, Reason.INVALID_SPEC))
-        return await self._kube.get(SERVICE, view.md.metadata.namespace, name)
-
-    async def _ours(self, view: View, kind: Kind, name: str) -> Json | None:
-        """The live object, None when there is none. A new one is asked for: the watches hide what is not ours."""
-        namespace = view.md.metadata.namespace
-
-        async def found() -> Json | None:
-            try:
-                return await self._kube.get(kind, namespace, name)
-            except NotFound:
-                return None
-
-        async def still() -> bool:
-            live = await found()
-            return live is not None and not owned_by(live, view.md)
-
-        live = self._cache.get(kind.name, namespace, name) or await found()
-        if live is not None and not owned_by(live, view.md):
-            words = f"metadata.name: {kind.name} {name} exists and is not Serin's; rename it or the ModelDeployment"
-            raise _Stop(NotOurs(words, still))
-        return live
-
     async def _workload(self, view: View, decision: Decision, work: Workload) -> None:
         raw = self._cache.get("ModelRevision", view.md.metadata.namespace, work.revision)
         if raw is None:
@@ -317,7 +219,7 @@ class Writer:
         """A candidate that the API server refuses ends; what serves stays as it is, and the look goes on."""
         candidate = decision.state.candidate
         if candidate is not None and candidate.revision == work.revision:
-            raise _Stop(Refusal(words))
+            raise Stop(Refusal(words))
         logger.warning("not written", extra={"object": view.seen.name, "what": work.revision, "why": words})
 
     async def _scale_down(self, view: View, decision: Decision, work: Workload) -> None:
@@ -370,7 +272,7 @@ class Writer:
             return  # until the first promotion the adopted Service is the address
         try:
             await self._ensure(view, SERVICE, service)
-        except _Stop as stop:
+        except Stop as stop:
             logger.warning("address not taken", extra={"object": view.seen.name, "why": str(stop)})
 
     async def _record(self, view: View, outcome: Outcome) -> None:
@@ -404,25 +306,15 @@ class Writer:
     async def _ensure(self, view: View, kind: Kind, desired: Json) -> Json:
         """Apply what differs. An object that is new to us is looked up first: it may be somebody else's."""
         metadata = desired["metadata"]
-        live = await self._ours(view, kind, metadata["name"])
+        live = await self._claims.ours(view, kind, metadata["name"])
         if live is None or differs(desired, live):
             try:
                 live = await self._kube.apply(kind, desired)
             except NotFound as error:
                 words = f"the API server does not know {kind.name} ({error}); is the Gateway API installed?"
-                raise _Stop(NotOurs(words, self._unknown(kind, metadata["namespace"]))) from error
+                raise Stop(NotOurs(words, self._claims.unknown(kind, metadata["namespace"]))) from error
         self._cache.put(kind.name, live)
         return live
-
-    def _unknown(self, kind: Kind, namespace: str) -> Callable[[], Awaitable[bool]]:
-        async def still() -> bool:
-            try:
-                await self._kube.list(kind, namespace)
-            except NotFound:
-                return True
-            return False
-
-        return still
 
     def _ports(self, view: View, desired: Desired) -> Mapping[Slot, int]:
         """Where the tenant of each slot listens: a revision keeps its port when the spec's has changed."""

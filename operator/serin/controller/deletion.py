@@ -13,9 +13,8 @@ from typing import Any
 from serin.api.model_deployment import ModelDeployment
 from serin.api.names import FINALIZER, SLOTS, slot_service, stable_service
 from serin.api.parse import InvalidSpec
-from serin.controller.apply import ROUTE_KINDS
 from serin.controller.cache import Cache
-from serin.controller.kube import DEPLOYMENT, MODEL_DEPLOYMENT, SERVICE, Kind, Kube, NotFound
+from serin.controller.kube import DEPLOYMENT, MODEL_DEPLOYMENT, ROUTE_KINDS, SERVICE, Kind, Kube, NotFound
 from serin.controller.observe import parse
 from serin.rollout.persist import UnreadableStatus, load_state
 from serin.rollout.state import State

@@ -12,8 +12,9 @@ from typing import Any
 from serin.api.conditions import Condition
 from serin.api.names import LABEL_DEPLOYMENT
 from serin.api.parse import InvalidSpec
-from serin.controller.apply import NotOurs, Refusal, Writer
+from serin.controller.apply import Writer
 from serin.controller.cache import Cache
+from serin.controller.claims import NotOurs, Refusal
 from serin.controller.config import Config
 from serin.controller.deletion import Deletion
 from serin.controller.events import Recorder

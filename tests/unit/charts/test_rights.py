@@ -36,7 +36,6 @@ APPLIED = (SERVICE, DEPLOYMENT, *ROUTES)
 # Watches are not here: `handlers` says them.
 CALLS: dict[str, set[Right]] = {
     "get(kind": _of((MODEL_REVISION, *APPLIED), "get"),  # whose is it? - and what a deletion leaves
-    "get(SERVICE": _of([SERVICE], "get"),
     "get(LEASE": set(),  # see LEASE
     "list(kind": _of((*WHOLE, *OWNED), "list"),
     "create(MODEL_REVISION": _of([MODEL_REVISION], "create"),
