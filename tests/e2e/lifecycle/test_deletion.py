@@ -25,6 +25,17 @@ async def test_everything_of_ours_goes_with_the_deployment(world: World) -> None
 
 
 @together
+async def test_a_deployment_that_is_deleted_and_applied_again_serves_again(world: World) -> None:
+    """What is left of the first is in the way for a moment, and only for that."""
+    iris = world.model("again")
+    await iris.serve("1", fake=True)
+    first = iris.history[-1]["metadata"]["uid"]
+    await world.delete("ModelDeployment", iris.name)
+    await iris.apply(iris.spec("1", fake=True))
+    await iris.until(lambda md: md["metadata"]["uid"] != first and promoted("1")(md), "the second one serves")
+
+
+@together
 async def test_in_a_route_of_others_all_weight_is_on_stable_before_the_pods_go(world: World) -> None:
     """Deleted in canary: the owner's route never points at a candidate that nobody looks after."""
     iris = world.model("leaves")
