@@ -81,7 +81,7 @@ simulation: setup ## the tests' error rates, simulated: a minute or two
 
 .PHONY: cluster-tests
 cluster-tests: tools ## integration and end-to-end tests on the local cluster
-	$(BIN)/pytest tests/integration tests/e2e
+	$(BIN)/pytest --reruns 1 tests/integration tests/e2e
 
 ##@ Long runs, printed and not asserted
 .PHONY: bench-scale
