@@ -3,7 +3,8 @@
 No write changes nothing.
 
     1  finalizer          before anything is made that a deletion would have to undo
-    2  ModelRevision      what is going to run is on record before it runs
+    2  ModelRevision      what is going to run is on record before it runs; and how the attempt before it ended, if
+                          that look came no further, before the status forgets it: a rejected one is remembered
     3  status             the decision is stored BEFORE the weight: killed after it, the next look sees weights
                           that differ from the state and writes them; killed before it, nothing has happened
     4  slots, Deployments pods and endpoints come before traffic, so growing is before the weight
@@ -97,6 +98,9 @@ class Writer:
         try:
             await self._finalizer(view)
             await self._revision(view, decision)
+            before = view.seen.state.outcome
+            if before is not None and before != decision.state.outcome:
+                await self._record(view, before)
             if status is not None:
                 await self.status(view.raw, status)
                 on_stored()
