@@ -222,6 +222,28 @@ def test_a_deleted_revision_of_stable_is_made_again() -> None:
     run(story())
 
 
+def test_how_an_attempt_ended_is_recorded_before_the_next_one_makes_the_status_forget_it() -> None:
+    """The look that promoted failed after the status, and the next spec was there before the look after it."""
+
+    async def story() -> None:
+        stages = [{"name": "all", "canary": {"weight": 50, "soak": "1s"}}]
+        desk = Desk(md(rollout={"stages": stages}))
+        await desk.look()
+        revision = desk.pods_ready("1")
+        desk.kube.fail["apply Service iris"] = Unavailable("503")
+        with pytest.raises(Unavailable):
+            await desk.look()
+        assert desk.md["status"]["outcome"]["kind"] == "Promoted"
+        assert "status" not in desk.kube.objects["ModelRevision", revision]
+        desk.kube.fail.clear()
+        desk.user_applies(md("2", rollout={"stages": stages}))
+        writes = await desk.look()
+        assert writes.index(f"status ModelRevision {revision}") < writes.index("status ModelDeployment iris")
+        assert desk.kube.objects["ModelRevision", revision]["status"]["wasStable"]
+
+    run(story())
+
+
 def test_a_spec_that_cannot_be_read_touches_nothing() -> None:
     """Stored past the rules, under older ones: Stalled with the field, and what serves is left alone."""
 
