@@ -50,7 +50,13 @@ class Leadership:
         Raises:
             LostLease: leadership was lost; the process should exit and start anew, with nothing remembered.
         """
-        while not await self._try():  # noqa: ASYNC110 - it is the API server that is asked, not an event
+        said = False
+        while not await self._try():
+            if not said:
+                said = True
+                logger.info(
+                    "standing by", extra={"lease": f"{self._namespace}/{self._name}", "identity": self._identity}
+                )
             await asyncio.sleep(self._terms.standby_seconds)
         self.leading = True
         logger.info("leading", extra={"lease": f"{self._namespace}/{self._name}", "identity": self._identity})
