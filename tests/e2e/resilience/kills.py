@@ -64,6 +64,10 @@ async def rampage(
             await asyncio.sleep(chance.uniform(0.2, 3.0))
             await asyncio.to_thread(cluster.start, "kube-apiserver")
             done.restarts += 1
+            for part in ("kube-controller-manager", "kube-scheduler"):
+                # Left alone they come back after a minute and a half, and no pod is made or removed before.
+                await asyncio.to_thread(cluster.stop, part)
+                await asyncio.to_thread(cluster.start, part)
 
     outages = asyncio.create_task(take_the_api_server_away())
     try:

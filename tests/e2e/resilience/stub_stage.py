@@ -99,7 +99,8 @@ class StubStage(Stage):
         policy_name: str = POLICY,
         config: Mapping[str, Any] | None = None,
     ) -> None:
-        fields = {"metricSources": list(sources), "gatewayReloadSeconds": 0.5, "statusSeconds": 2, **(config or {})}
+        # Traffic follows the route when this process has seen it change, which takes a moment on a busy machine.
+        fields = {"metricSources": list(sources), "gatewayReloadSeconds": 2, "statusSeconds": 2, **(config or {})}
         super().__init__(cluster, folder, namespace=namespace, name=name, config=fields)
         self.stub = stub
         self.policy_name = policy_name

@@ -73,7 +73,7 @@ async def test_another_takes_over(
         await first.first()
         leader = await pair.holder()
         second.start_operator(())
-        await _listening(second)
+        await _standing_by(second)
         assert await pair.holder() == leader, "a stand-by must not take a lease that is renewed"
         operator, first.operator = first.operator, None
         assert operator is not None
@@ -89,10 +89,9 @@ async def test_another_takes_over(
     await stub.stop()
 
 
-async def _listening(stage: StubStage) -> None:
-    """Wait until a stand-by has its cache and asks for the lease: nothing tells but its log having settled."""
-    for _ in range(60):
-        await asyncio.sleep(0.5)
-        if stage.writes.exists() or "serin" in stage.tail():
-            break
-    await asyncio.sleep(4)
+async def _standing_by(stage: StubStage) -> None:
+    """Wait until an operator has its cache and asks for the lease."""
+    deadline = time.monotonic() + 60
+    while "standing by" not in stage.tail():
+        assert time.monotonic() < deadline, stage.tail()
+        await asyncio.sleep(0.2)

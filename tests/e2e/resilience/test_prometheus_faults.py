@@ -138,7 +138,8 @@ async def stable_missing(trial: Trial) -> None:
 
 async def reset(trial: Trial) -> None:
     """The gateway's process starts anew in mid-rollout."""
-    trial.at_weight[30] = trial.prometheus.restart
+    # Late: a counter that has passed its old value within one scrape does not look like one that began anew.
+    trial.at_weight[50] = trial.prometheus.restart
     await trial.start()
     await trial.ends("Promoted", "Promoted")
 
