@@ -121,7 +121,8 @@ def operator_config(prometheus_url: str, **fields: Any) -> Json:
     }
     return {
         "metricSources": [source],
-        "gatewayReloadSeconds": 1,
+        # Traefik acts on a weight within a second; on a machine that is busy with everything else, four were seen.
+        "gatewayReloadSeconds": 4,
         "statusSeconds": 2,
         "listen": {"port": 0},
         **fields,
