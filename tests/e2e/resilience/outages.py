@@ -15,7 +15,7 @@ from tests.e2e.resilience.replay import numbers, replayed
 
 Json = dict[str, Any]
 
-STAGES = ((10, "6s"), (30, "6s"), (50, "6s"))
+STAGES = ((10, "6s"), (30, "4s"), (50, "4s"))
 PER_SECOND = 40.0
 BAD = {"FAIL_FRACTION": 0.15}
 HANGING = {"HANG_FRACTION": 1}
@@ -45,7 +45,7 @@ async def outage(cluster: Cluster, good: Stage, folder: Path, *, away_seconds: f
         stages = (good, bad)
         good.kill_operator()
         for stage in stages:
-            await stage.install(quick.policy(stage.namespace, STAGES, bake="6s"))
+            await stage.install(quick.policy(stage.namespace, STAGES, bake="4s"))
         good.start_operator(("--standalone", "--namespace", good.namespace, "--namespace", bad.namespace))
         await asyncio.gather(*(quick.first(stage) for stage in stages))
         for stage in stages:
@@ -58,14 +58,9 @@ async def outage(cluster: Cluster, good: Stage, folder: Path, *, away_seconds: f
         await asyncio.to_thread(cluster.stop, "prometheus")
         await _nothing_moves(stages, away_seconds)
         await asyncio.to_thread(cluster.start, "prometheus")
-        promotion, rejection = await asyncio.gather(*(quick.end_of(stage, "2") for stage in stages))
-        assert (promotion["kind"], promotion["reason"]) == ("Promoted", "Promoted"), promotion
-        assert (rejection["kind"], rejection["reason"]) == ("RolledBack", "GateFailed"), rejection
-        await quick.until_walked(good, "b", [0, 10, 30, 50, 95, 100])
-        await quick.until_walked(bad, "b", [0, 10, 0])
-        for stage, outcome in ((good, promotion), (bad, rejection)):
-            await _replays(cluster, stage, witnesses[stage.namespace].first_traffic("2"), outcome)
-        await _hangs(bad)
+        await asyncio.gather(
+            _promoted(cluster, good, witnesses[good.namespace]), _rolled_back(cluster, bad, witnesses[bad.namespace])
+        )
         await asyncio.to_thread(cluster.kubectl, "delete", "namespace", bad.namespace, "--wait=false")
 
 
@@ -88,6 +83,21 @@ async def _nothing_moves(stages: tuple[Stage, ...], seconds: float) -> None:
         assert stage.shares[-1] == shares, f"{stage.namespace}: {stage.shares}"
         assert ended(stage.deployment, "2") is None
         assert condition(stage.deployment, "Promoted")["reason"] == "MetricsUnavailable"
+
+
+async def _promoted(cluster: Cluster, stage: Stage, witness: Witness) -> None:
+    outcome = await quick.end_of(stage, "2")
+    assert (outcome["kind"], outcome["reason"]) == ("Promoted", "Promoted"), outcome
+    await quick.until_walked(stage, "b", [0, 10, 30, 50, 95, 100])
+    await _replays(cluster, stage, witness.first_traffic("2"), outcome)
+
+
+async def _rolled_back(cluster: Cluster, stage: Stage, witness: Witness) -> None:
+    outcome = await quick.end_of(stage, "2")
+    assert (outcome["kind"], outcome["reason"]) == ("RolledBack", "GateFailed"), outcome
+    await quick.until_walked(stage, "b", [0, 10, 0])
+    await _replays(cluster, stage, witness.first_traffic("2"), outcome)
+    await _hangs(stage)
 
 
 async def _replays(cluster: Cluster, stage: Stage, status: Json, outcome: Json) -> None:

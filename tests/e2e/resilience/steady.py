@@ -26,9 +26,9 @@ SLOW = {"SLOW_FRACTION": 0.6, "SLOW_SECONDS": 0.45}
 _SECONDS_MAX = 240.0
 
 
-def policy(namespace: str) -> Json:
-    """Return a policy of many short stages. Its margin for slow answers is wide: the machine may be busy."""
-    made = quick.policy(namespace, [(weight, "1s") for weight in WEIGHTS], bake="2s")
+def policy(namespace: str, weights: Sequence[int] = WEIGHTS) -> Json:
+    """Return a policy of short stages. Its margin for slow answers is wide: the machine may be busy."""
+    made = quick.policy(namespace, [(weight, "1s") for weight in weights], bake="2s")
     slower = {"what": "slowerThan", "objective": "300ms", "margin": {"plus": "20pp", "max": "20pp"}}
     made["spec"]["gates"].append({"name": "slow", "compare": slower})
     return made
@@ -91,7 +91,7 @@ async def _at_weight(stage: Stage, version: str) -> None:
     def there(md: Json) -> bool:
         status = md["status"]
         mine = (status.get("candidate") or {}).get("version") == version
-        return mine and (status.get("rollout") or {}).get("weight", 0) >= WEIGHTS[2]
+        return mine and (status.get("rollout") or {}).get("weight", 0) >= WEIGHTS[1]
 
     await stage.until(there, seconds=_SECONDS_MAX, what=f"version {version} has weight")
 

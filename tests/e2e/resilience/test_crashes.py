@@ -5,18 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.cluster import Cluster
-from tests.e2e.resilience.kills import rampage, summary
 from tests.e2e.resilience.outcome import Ending
 from tests.e2e.resilience.sweep import WANTED, Point, faults, stub_stages, sweep, undisturbed
 
 WORKERS = 4
 POINTS = [
-    *(Point("good", "after", at) for at in range(1, 19, 2)),
-    *(Point("bad", "after", at) for at in range(2, 11, 2)),
-    Point("good", "before", 8),
-    Point("bad", "before", 8),
+    *(Point("good", "after", at) for at in (2, 5, 8, 11, 14, 17)),
+    *(Point("bad", "after", at) for at in (4, 7)),
 ]
-"""One write in two; `make soak-crash` does them all, before and after, with a third kind of candidate."""
+"""A few of them; `make soak-crash` does every write, before and after, with a third kind of candidate."""
 
 
 async def test_a_crash_at_a_write_changes_nothing(cluster: Cluster, tmp_path: Path) -> None:
@@ -30,13 +27,3 @@ async def test_a_crash_at_a_write_changes_nothing(cluster: Cluster, tmp_path: Pa
         assert not faults(results, wanted)
         assert len(results) == len(POINTS)
         print(f"{sum(result.crashed for result in results)} crashes at {len(POINTS)} writes, no difference")
-
-
-async def test_random_kills_and_a_restarted_api_server(cluster: Cluster, tmp_path: Path) -> None:
-    """Killed at random moments while the API server comes and goes, each rollout ends as its candidate deserves."""
-    async with stub_stages(cluster, tmp_path, ["kill-1", "kill-2"]) as stages:
-        done = await rampage(cluster, stages, kills=6, rollouts=2, seed=1, api_server_every=10)
-        print(summary(done, 0))
-        for candidate, found, _ in done.rollouts:
-            assert isinstance(found, Ending), found
-            assert found.kind == WANTED[candidate]

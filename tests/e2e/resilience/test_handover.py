@@ -82,11 +82,18 @@ async def test_another_takes_over(
         print(f"{signal}: the other one leads after {took:.2f} s")
         assert took < seconds_max
         await asyncio.to_thread(operator.wait, 10)
-        first.new_trial(bad_from=None)
-        await first.apply(first.model("2"))
-        await first.until_ended("2")
-        assert first.deployment["status"]["outcome"]["kind"] == "Promoted"
+        await first.apply({**first.model("1"), **_more_replicas(first)})
+        await first.until(
+            lambda md: md["status"].get("observedGeneration") == md["metadata"]["generation"] == 2,
+            seconds=30,
+            what="the new leader's answer",
+        )
     await stub.stop()
+
+
+def _more_replicas(stage: StubStage) -> Json:
+    spec = stage.model("1")["spec"]
+    return {"spec": {**spec, "serving": {**spec["serving"], "replicas": 2}}}
 
 
 async def _standing_by(stage: StubStage) -> None:
