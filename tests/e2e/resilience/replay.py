@@ -104,7 +104,7 @@ def _decided(
         route=Routed(shares, True, "1", (RuleWeights(0, Units(shares.a, shares.b)),), True),
         health={stable.revision: healthy, candidate.revision: healthy},
         readings=(reading,),
-        gateway_reload_seconds=1.0,
+        gateway_reload_seconds=4.0,
         interval_seconds=source.grid.interval,
         settle_seconds=source.grid.settle,
     )
