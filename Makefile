@@ -73,7 +73,7 @@ check: lint types layers crds-check docs-check ## everything that needs no test 
 
 .PHONY: unit
 unit: setup ## unit tests: seconds, no cluster
-	$(BIN)/pytest tests/unit
+	$(BIN)/pytest tests/unit tests/demo
 
 .PHONY: simulation
 simulation: setup ## the tests' error rates, simulated: a minute or two
