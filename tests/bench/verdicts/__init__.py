@@ -4,5 +4,5 @@
     noisy   stable and candidate both fail 1 %, ten times: each promoted
 
 The two stories run side by side in namespaces of their own, on one cluster, with real model servers, Traefik,
-Prometheus, and 50 requests a second each. Targets are in tests/bench/verdicts/__main__.py.
+Prometheus, and 50 and 100 requests a second. Targets are in tests/bench/verdicts/__main__.py.
 """
