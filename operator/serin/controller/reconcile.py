@@ -21,7 +21,7 @@ from serin.controller.events import Recorder
 from serin.controller.evidence import Evidence
 from serin.controller.freshness import due_seconds
 from serin.controller.invalid import invalid_status
-from serin.controller.kube import Conflict
+from serin.controller.kube import Conflict, Unavailable
 from serin.controller.memory import Key, Memory
 from serin.controller.observe import View, beginning, carried, observe, parse, want_of
 from serin.controller.telemetry import Telemetry
@@ -70,6 +70,12 @@ class Reconciler:
             # Somebody else wrote, or the cache is behind. What is remembered was right; only the write was not.
             self._telemetry.conflict()
             logger.debug("look again", extra={"object": "/".join(key), "why": str(error)})
+            raise
+        except Unavailable as error:
+            self._telemetry.error()
+            logger.warning(
+                "the API server does not answer, trying again", extra={"object": "/".join(key), "why": str(error)}
+            )
             raise
         except Exception as error:
             self._telemetry.error()
