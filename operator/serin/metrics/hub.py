@@ -155,24 +155,28 @@ class Hub:
 
         try:
             series = await self._all(selector, ask, upto)
-            series += await self._starts(preset, series, ask.begin, upto)
+            series += await self._earlier(preset, series, ask.begin, upto)
         except MetricsUnavailable as error:
             return Failure(str(error))
         return index_samples(preset, ask.refs, series)
 
-    async def _starts(self, preset: Preset, series: Iterable[Series], begin: float, upto: float) -> list[Series]:
-        """When the processes of new targets started; nothing is asked where no target is new."""
+    async def _earlier(self, preset: Preset, series: Iterable[Series], begin: float, upto: float) -> list[Series]:
+        """What says from which number the series of a target count that is new, or was silent for long.
+
+        Its scrapes as far back as the memory reaches, and when its process started. Nothing is asked where no target
+        is new.
+        """
         settled = begin + self.grid.reach
-        new = {one.target for one in series if one.name in preset.heartbeats and one.times[0] > settled}
-        if not new or not preset.start_metric:
+        new = {one.target for one in series if one.name in preset.heartbeats and _first_beat(preset, one) > settled}
+        if not new:
             return []
         matchers = [
-            any_of("__name__", [preset.start_metric]),
+            any_of("__name__", [*preset.heartbeats, *([preset.start_metric] if preset.start_metric else [])]),
             any_of("job", sorted({job for job, _ in new})),
             any_of("instance", sorted({instance for _, instance in new})),
             *self.source.extra_matchers,
         ]
-        return await self._range("{" + ",".join(matchers) + "}", begin, upto)
+        return await self._range("{" + ",".join(matchers) + "}", begin - self.grid.memory, upto)
 
     async def _pulse(self, asks: Iterable[_Ask], recent: float, upto: float) -> list[Series]:
         """When the pods of arms with query gates were scraped; else the samples themselves must do."""
@@ -183,7 +187,8 @@ class Hub:
             return []
         try:
             selector = QUERY.selector(together.refs, self.source.extra_matchers)
-            return await self._range(selector, together.begin, upto)
+            series = await self._range(selector, together.begin, upto)
+            return series + await self._earlier(QUERY, series, together.begin, upto)
         except MetricsUnavailable:
             return []
 
@@ -239,6 +244,12 @@ class _Ask:
     def refs_behind(self) -> list[ArmRef]:
         """Arms that need older samples."""
         return [ref for ref in self.refs if self._begins[ref] < self.recent]
+
+
+def _first_beat(preset: Preset, one: Series) -> float:
+    """The first scrape with success that a heartbeat shows; infinite when there is none."""
+    whole = preset.heartbeats[one.name] != "up"
+    return next((time for time, value in zip(one.times, one.values, strict=True) if whole or value == 1), math.inf)
 
 
 def _templated(answer: list[Series] | Failure, pulse: Iterable[Series], refs: Sequence[ArmRef]) -> Samples | Failure:

@@ -107,7 +107,7 @@ class Span:
                 upto=self.upto,
                 floor=self.floor,
                 beats=samples.beats_of(one.target),
-                reach_seconds=self.reach,
+                memory_seconds=grid.memory,
             )
             if step.cursor is None:
                 continue

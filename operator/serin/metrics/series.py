@@ -9,11 +9,13 @@ consumed once, in order, and a `Cursor` remembers the last one.
 | 8 then 2: the process restarted                                | 2                                         |
 | 8, three scrapes without it, then 9: forgotten and learnt anew | 9                                         |
 | 8, no scrape at all for a while, then 9                        | 1, when it comes back                     |
-| first 4; its target was up at the last reading, without it     | 4: born with its first request            |
-| first 4; its target was scraped just before, without it        | 4                                         |
-| first 4; its process started since the last reading            | 4                                         |
+| first 4; its target was scraped before, without it             | 4: born with its first request            |
+| first 4; its process has started shortly before                | 4                                         |
 | first 4; none of these: the target itself is new to us         | 0: the first sample is the baseline       |
 | NaN, infinite, negative                                        | ignored; the series is there all the same |
+
+"Before" and "shortly" reach back as far as the memory of `advance` and no further. Nothing but the samples decides
+what an increase is, so that it does not matter when one looks.
 
 Pure: no clock, no I/O. Times are seconds since the epoch.
 """
@@ -90,18 +92,17 @@ class Beats:
         """How many scrapes lie in (after, before)."""
         return max((bisect_left(run, before) - bisect_right(run, after) for run in self.runs), default=0)
 
-    def was_up(self, time: float, since: float, reach_seconds: float) -> bool:
-        """Whether the target of the scrape at `time` was up before it: at `since`, or shortly before `time`."""
+    def prove_new(self, time: float, memory_seconds: float) -> bool:
+        """Whether a series with its first sample in the scrape at `time` has counted from 0 since the one before.
+
+        So it has when the target was scraped shortly before under the same labels, or its process has just started.
+        """
+        since = time - memory_seconds
         for run in self.runs:
             index = bisect_left(run, time)
-            if index == len(run) or run[index] != time:
-                continue
-            at_since = bisect_right(run, since, 0, index)
-            if index and run[index - 1] >= time - reach_seconds:
+            if index < len(run) and run[index] == time and index and run[index - 1] > since:
                 return True
-            if at_since and run[at_since - 1] > since - reach_seconds:
-                return True
-        return False
+        return any(since < start <= time for start in self.starts)
 
     def newest(self, upto: float) -> float | None:
         """The last scrape that is not after `upto`."""
@@ -145,7 +146,7 @@ def advance(
     upto: float,
     floor: float,
     beats: Beats = NO_BEATS,
-    reach_seconds: float = 0.0,
+    memory_seconds: float = 0.0,
 ) -> Step:
     """Read `series` on from `cursor` to `upto`.
 
@@ -159,7 +160,7 @@ def advance(
         upto: end of this one; later samples are left for the next.
         floor: samples up to here are never read for a series without cursor.
         beats: scrapes of the series' target.
-        reach_seconds: a target is up for so many seconds after a scrape.
+        memory_seconds: how long before a first sample a scrape or a start of the process says what it counts from.
     """
     times, values = series.times, series.values
     end = bisect_right(times, upto)
@@ -172,8 +173,7 @@ def advance(
 
     if cursor is None:
         first = times[start]
-        born = beats.was_up(first, since, reach_seconds) or any(since < s <= first for s in beats.starts)
-        last, value, missed = first, 0.0 if born else math.nan, 0
+        last, value, missed = first, 0.0 if beats.prove_new(first, memory_seconds) else math.nan, 0
     else:
         last, value, missed = cursor
 

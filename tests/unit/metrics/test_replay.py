@@ -31,6 +31,8 @@ class Life:
     values: list[list[float | None]]
     """By series, then by scrape; None: the series is not there."""
     jitter: float
+    restarted: int = 0
+    """The scrape shortly before which its process has started anew."""
 
 
 @st.composite
@@ -63,7 +65,7 @@ def lives(draw: st.DrawFn) -> Life:
         start, length = draw(st.integers(0, scrapes - 1)), draw(st.integers(1, 12))
         up[start : start + length] = [False] * len(up[start : start + length])
     values = [draw(counters(scrapes)) for _ in range(8)]
-    return Life(up, values, draw(st.floats(0, 14.9)))
+    return Life(up, values, draw(st.floats(0, 14.9)), draw(st.integers(0, scrapes - 1)))
 
 
 def filled(all_lives: list[Life]) -> Store:
@@ -76,7 +78,8 @@ def filled(all_lives: list[Life]) -> Store:
                 continue
             at = T0 - 330 + scrape * 15 + life.jitter
             store.put(at, {"__name__": "traefik_config_reloads_total", **target}, 1.0)
-            store.put(at, {"__name__": "process_start_time_seconds", **target}, 1000.0)
+            started = 1000.0 if scrape < life.restarted else T0 - 333 + life.restarted * 15
+            store.put(at, {"__name__": "process_start_time_seconds", **target}, started)
             for series, line in enumerate(life.values):
                 value = line[scrape]
                 if value is None:

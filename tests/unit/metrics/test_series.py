@@ -13,10 +13,10 @@ BEATS = Beats((EVERY_15,))
 
 
 def increase(
-    *samples: tuple[float, float], cursor: Cursor | None, since: float, beats: Beats = BEATS, upto: float = 300
+    *samples: tuple[float, float], cursor: Cursor | None, since: float, beats: Beats = BEATS, upto: float = 400
 ) -> float:
     series = Series.of({"__name__": "x_total"}, samples)
-    step = advance(cursor, series, since=since, upto=upto, floor=-math.inf, beats=beats, reach_seconds=45)
+    step = advance(cursor, series, since=since, upto=upto, floor=-math.inf, beats=beats, memory_seconds=300)
     return step.increase
 
 
@@ -33,10 +33,11 @@ def increase(
         pytest.param(4, [(30, 4)], None, 15, BEATS, id="new; its target was scraped without it just before"),
         pytest.param(4, [(30, 4)], None, 0, Beats(((0, 15, 30),)), id="new in the second scrape of the span"),
         pytest.param(0, [(30, 4)], None, 15, Beats(((30,),)), id="new, and its target is new to us"),
-        pytest.param(4, [(30, 4)], None, 15, Beats(((30,),), (20.0,)), id="new, its process started since"),
-        pytest.param(0, [(30, 4)], None, 15, Beats(((30,),), (10.0,)), id="new to us, its process is older"),
+        pytest.param(4, [(30, 4)], None, 15, Beats(((30,),), (-269.0,)), id="new, its process has just started"),
+        pytest.param(0, [(30, 4)], None, 15, Beats(((30,),), (-270.0,)), id="new to us, its process is older"),
         pytest.param(4, [(120, 4)], None, 15, Beats(((15, 120),)), id="new after an outage; it was up before that"),
-        pytest.param(0, [(120, 4)], None, 105, Beats(((60, 120),)), id="a scrape long before proves nothing"),
+        pytest.param(4, [(120, 4)], None, 105, Beats(((60, 120),)), id="the same, whenever the last reading was"),
+        pytest.param(0, [(360, 4)], None, 345, Beats(((60, 360),)), id="a scrape long before proves nothing"),
         pytest.param(0, [(120, 900)], None, 15, Beats(((15,), (120,))), id="labels changed during an outage"),
         pytest.param(0, [(30, 900)], None, 15, Beats(((0, 15), (30,))), id="the target's labels changed"),
         pytest.param(3, [(15, math.nan), (30, 8)], Cursor(0, 5), 0, BEATS, id="NaN is skipped"),
@@ -77,7 +78,7 @@ def test_samples_after_the_end_are_left_for_the_next() -> None:
 def test_a_series_that_is_unknown_is_not_read_from_before_the_floor() -> None:
     """Else a series that was forgotten would be counted again."""
     series = Series.of({}, [(0, 5), (15, 7)])
-    step = advance(None, series, since=30, upto=60, floor=20, beats=BEATS, reach_seconds=45)
+    step = advance(None, series, since=30, upto=60, floor=20, beats=BEATS, memory_seconds=300)
     assert step.cursor is None
     assert step.increase == 0
 
@@ -137,7 +138,7 @@ def test_any_cut_of_a_stream_gives_the_same_total(
         since, found = -15.0, 0.0
         for end in ends:
             step = advance(
-                cursor, series, since=since, upto=end, floor=-math.inf, beats=Beats((beats,)), reach_seconds=45
+                cursor, series, since=since, upto=end, floor=-math.inf, beats=Beats((beats,)), memory_seconds=300
             )
             cursor, found, since = step.cursor, found + step.increase, end
         return found
