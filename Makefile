@@ -97,6 +97,22 @@ bench-stats: setup ## what the sequential tests decide when, and what an update 
 bench-verdicts: tools ## twenty bad versions and ten pairs that fail alike: who was hurt, how long it took
 	$(BIN)/python -m tests.bench.verdicts
 
+.PHONY: soak-crash
+soak-crash: tools ## die before and after every write of three kinds of rollout (about 15 minutes)
+	$(BIN)/python -m tests.bench.soak crash
+
+.PHONY: soak-kills
+soak-kills: tools ## 50 random kills over at least ten rollouts, the API server restarted in between (about 5 minutes)
+	$(BIN)/python -m tests.bench.soak kills
+
+.PHONY: soak-outage
+soak-outage: tools ## Prometheus away for two minutes in mid-rollout (about 5 minutes)
+	$(BIN)/python -m tests.bench.soak outage
+
+.PHONY: soak-traffic
+soak-traffic: tools ## 100 weight changes and 20 rollouts under load, no request fails (about 18 minutes)
+	$(BIN)/python -m tests.bench.soak traffic
+
 .PHONY: lock
 lock: setup ## write requirements/ anew from pyproject.toml, with hashes and without any registry's name
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements/run.txt

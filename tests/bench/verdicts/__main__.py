@@ -91,7 +91,8 @@ def bad_verdict(rollouts: Sequence[Rollout], runs: int) -> list[str]:
     """Print the runs of the bad version; return the targets that were missed."""
     print(report.table(rollouts))
     seconds = sorted(one.seconds_to_verdict for one in rollouts if one.seconds_to_verdict is not None)
-    failures = [one.failures for one in rollouts]
+    # The candidate's are counted to the very end: some are under way when its weight becomes 0.
+    failures = [max(one.failures, one.candidate_failures) for one in rollouts]
     missed = [f"v{one.version}: {one.outcome}" for one in rollouts if not one.ok]
     if len(seconds) < runs:
         missed.append(f"{len(seconds)} of {runs} runs came to weight 0")

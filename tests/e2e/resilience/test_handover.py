@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal as signals
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 
 from tests.bench.stub_prometheus import Stub
 from tests.cluster import Cluster
-from tests.e2e.resilience.stub_stage import StubStage, policy, source
+from tests.e2e.resilience.outcome import ending
+from tests.e2e.resilience.stub_stage import LADDER, StubStage, policy, source
 
 Json = dict[str, Any]
 
@@ -88,6 +90,33 @@ async def test_another_takes_over(
             seconds=30,
             what="the new leader's answer",
         )
+    await stub.stop()
+
+
+async def test_a_leader_that_froze_gives_way(cluster: Cluster, namespace: str, tmp_path: Path) -> None:
+    """Frozen in mid-rollout for longer than its lease, it ends when it thaws; the other one's weights stand."""
+    stub = Stub()
+    pair = Pair(cluster, tmp_path, namespace, stub, await stub.start(), SHORT)
+    first, second = pair.stages
+    async with first, second:
+        await first.install(policy(namespace))
+        first.start_operator(())
+        await first.first()
+        leader = await pair.holder()
+        second.start_operator(())
+        await _standing_by(second)
+        first.new_trial(bad_from=None)
+        await first.apply(first.model("2"))
+        await first.until(lambda _: first.walk[-1] == 30, seconds=60, what="30 % of the traffic")
+        frozen, first.operator = first.operator, None
+        assert frozen is not None
+        frozen.send_signal(signals.SIGSTOP)
+        await pair.until_led_by_another(leader, seconds=60)
+        await first.until(lambda _: first.walk[-1] >= 50, seconds=60, what="half of the traffic")
+        frozen.send_signal(signals.SIGCONT)
+        assert await asyncio.to_thread(frozen.wait, 20) == 1, first.tail()
+        await first.until_ended("2")
+        assert (await ending(first, "2")).walk == LADDER
     await stub.stop()
 
 
