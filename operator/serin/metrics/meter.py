@@ -156,6 +156,10 @@ class Span:
         """
         return round(sum(step.increase for outcome, step in self.outcomes(role) if outcome != "cancelled"))
 
+    def given_up(self, role: Role) -> int:
+        """The requests of an arm whose callers went away: not answered, but proof that they were sent there."""
+        return round(sum(step.increase for outcome, step in self.outcomes(role) if outcome == "cancelled"))
+
     def edges_seconds(self, role: Role) -> list[float]:
         """All edges of the arm's latency histograms, rising, without infinity."""
         samples, arm = self.samples(OWN), self.arm(role)

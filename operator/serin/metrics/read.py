@@ -68,6 +68,7 @@ def read(
             seconds=seconds,
             stable_requests=span.requests("stable"),
             candidate_requests=span.requests("candidate"),
+            candidate_given_up=span.given_up("candidate"),
             outage_seconds=max(0.0, seconds - grid.interval),
         ),
         after,
@@ -81,6 +82,7 @@ def _reading(
     seconds: float,
     stable_requests: int = 0,
     candidate_requests: int = 0,
+    candidate_given_up: int = 0,
     outage_seconds: float = 0.0,
     skipped_seconds: float = 0.0,
 ) -> Reading:
@@ -94,4 +96,5 @@ def _reading(
         meter.knows("candidate"),
         outage_seconds,
         skipped_seconds,
+        candidate_given_up,
     )

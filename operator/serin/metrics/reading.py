@@ -110,7 +110,8 @@ class Reading:
     instant: t_k, seconds since the epoch by Prometheus's clock.
     seconds: from the instant of the last reading to this one. The counts are of this span.
     gates: by gate name; every need that was asked for is in it.
-    stable_requests, candidate_requests: all requests of the arm in the span, whatever became of them.
+    stable_requests, candidate_requests: all answered requests of the arm in the span, whatever the answer.
+    candidate_given_up: the candidate's requests whose callers went away before there was an answer.
     stable_seen, candidate_seen: the data plane or server knows a series of this arm now.
     outage_seconds: the part of `seconds` that had no reading of its own. Counts of that time are in here, but
         time without metrics is not soak time: `seconds - outage_seconds` is.
@@ -127,6 +128,7 @@ class Reading:
     candidate_seen: bool = False
     outage_seconds: float = 0.0
     skipped_seconds: float = 0.0
+    candidate_given_up: int = 0
 
 
 @dataclass(frozen=True, slots=True)

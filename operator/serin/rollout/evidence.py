@@ -189,17 +189,20 @@ def _absorb_counts(attempt: Attempt, reading: Reading, around: Around, *, weight
     """
     if not attempt.first_traffic:
         return replace(attempt, gates=tuple(_looked(gate, reading) for gate in attempt.gates))
+    arrived = reading.candidate_requests + reading.candidate_given_up > 0
     attempt = replace(
         attempt,
+        reached=around.weight > 0 and (attempt.reached or arrived),
         requests=attempt.requests + reading.candidate_requests,
         # Without a settled weight some of them may be the stage's before.
         stage_requests=attempt.stage_requests + (reading.candidate_requests if weight else 0),
     )
-    if 0 < weight < 100 and not _unreadable(reading):
+    # A reading at t is about what happened until t less the settling time.
+    begun = reading.instant - reading.seconds - around.lag_seconds
+    routed = attempt.reached or begun >= attempt.warm_since + UNREACHED_SECONDS_MAX
+    if 0 < weight < 100 and routed and not _unreadable(reading):
         attempt = _expect(attempt, reading, weight)
     plan_gates = {gate.name: gate for gate in attempt.plan.rate_gates()}
-    # A reading at t is about what happened until t less the settling time, so it is warm only when it began so late.
-    begun = reading.instant - reading.seconds - around.lag_seconds
     warm = attempt.warm_since > 0 and begun >= attempt.warm_since + attempt.plan.warm_in_seconds
     gates = tuple(_absorb_gate(plan_gates[gate.name], gate, reading, warm=warm) for gate in attempt.gates)
     return replace(attempt, gates=gates)
@@ -212,6 +215,10 @@ def _expect(attempt: Attempt, reading: Reading, weight: int) -> Attempt:
     wholly after the weight took effect count: 25 requests of stable from before a step from 50 to 95 percent would
     make 475 that never were. The books are closed whenever 50 were expected and enough of them seen, so that a
     candidate that hangs late is found as fast as one that hangs from the start.
+
+    They are opened when a first request has surely come to the candidate, else `UNREACHED_SECONDS_MAX` after its weight
+    left 0: a gateway on a busy machine may act on a weight much later than it usually does, and a candidate that nobody
+    asks does not hang.
     """
     expected = attempt.expected + reading.stable_requests * weight / (100 - weight)
     seen = attempt.seen + reading.candidate_requests
@@ -243,6 +250,10 @@ def unanswered(attempt: Attempt, weight: int) -> bool:
     divergence = (found * math.log(found / share) if found else 0.0) + (1 - found) * math.log((1 - found) / (1 - share))
     return counted * divergence >= UNANSWERED_LOG_ODDS
 
+
+# Six times the default `gatewayReloadSeconds`. At weight 10 it costs a tenth of the users so long a wait where
+# a candidate hangs and no caller gives up before.
+UNREACHED_SECONDS_MAX = 30.0
 
 EXPECTED_REQUESTS_MIN = 50.0
 SEEN_SHARE_MIN = 0.2

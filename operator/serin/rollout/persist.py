@@ -96,7 +96,7 @@ _ATTEMPT_NUMBERS = (
     "placed_at",
 )
 _ATTEMPT_COUNTS = ("requests", "stage_requests", "stable_restarts")
-_ATTEMPT_FLAGS = ("shielded", "stable_seen", "candidate_seen")
+_ATTEMPT_FLAGS = ("shielded", "stable_seen", "candidate_seen", "reached")
 
 
 def _dump_attempt(attempt: Attempt) -> Json:

@@ -118,6 +118,7 @@ class Attempt:
     unready_seconds: measured time for which the candidate has not had the pods it needs, though they found a node.
     expected, seen: the candidate's requests expected from stable's count and the weights, and those counted,
         since the two last agreed; they find a candidate whose requests hang and are never counted.
+    reached: since the candidate's weight left 0, a request surely went to it: answered, or given up by its caller.
     requests, stage_requests: the candidate's requests since first traffic, and within this stage.
     requests_per_second: of both arms, the higher of now and the last minutes; for planning only.
     stable_restarts: restarts of stable's containers from before the attempt; only later ones are a shared incident.
@@ -143,6 +144,7 @@ class Attempt:
     unready_seconds: float = 0.0
     expected: float = 0.0
     seen: float = 0.0
+    reached: bool = False
     requests: int = 0
     stage_requests: int = 0
     requests_per_second: float = 0.0

@@ -161,6 +161,30 @@ def test_nothing_is_expected_of_an_interval_before_the_weight_was_in_effect() ->
     assert second.expected == pytest.approx(19.0)
 
 
+@pytest.mark.parametrize(
+    ("sentence", "number", "fields", "expected"),
+    [
+        ("nothing has come: the gateway may be late", 2, {}, 0.0),
+        ("nothing has come for half a minute: the candidate is asked for it", 3, {}, 50.0),
+        ("a caller went away: the gateway does send requests", 2, {"candidate_given_up": 1}, 50.0),
+    ],
+)
+def test_a_candidate_that_no_request_has_reached_is_given_time(
+    sentence: str, number: int, fields: dict[str, Any], expected: float
+) -> None:
+    """Seen live: a gateway on a full machine acted on a weight 12 s late, and a good version was rolled back."""
+    attempt = begun()
+    after = absorb(attempt, reading(number, attempt, Counts(450, 0), Counts(0, 0), **fields), AROUND)
+    assert after.expected == expected, sentence
+
+
+def test_whether_requests_reach_the_candidate_is_asked_anew_after_weight_0() -> None:
+    attempt = replace(begun(), reached=True)
+    one = reading(1, attempt, Counts(450, 0), Counts(5, 0))
+    assert absorb(attempt, one, AROUND).reached
+    assert not absorb(attempt, one, replace(AROUND, weight=0)).reached
+
+
 def test_the_books_are_closed_when_they_agree() -> None:
     attempt = begun()
     after = absorb(attempt, reading(1, attempt, Counts(450, 0), Counts(10, 0)), AROUND)
