@@ -34,6 +34,10 @@ setup: $(VENV)/.installed ## a virtual environment with everything that is locke
 tools: setup ## the local cluster's programs, built once into a cache folder (about 12 minutes the first time)
 	$(BIN)/python -m tests.cluster tools
 
+.PHONY: helm
+helm: setup ## Helm, which renders the chart, built once into the same folder (about 2 minutes the first time)
+	$(BIN)/python -m tests.unit.charts.helm
+
 .PHONY: fmt
 fmt: setup ## format
 	$(BIN)/ruff format operator tests
@@ -72,7 +76,7 @@ docs-check: setup
 check: lint types layers crds-check docs-check ## everything that needs no test runner
 
 .PHONY: unit
-unit: setup ## unit tests: seconds, no cluster
+unit: setup helm ## unit tests: seconds, no cluster
 	$(BIN)/pytest tests/unit tests/demo
 
 .PHONY: simulation
