@@ -251,7 +251,7 @@ class Reason(StrEnum):
         "CandidateUnresponsive",
         "failure",
         meaning="The candidate should have answered 50 requests or more by stable's count, but fewer than a"
-        " fifth were seen: they hang. While none has surely reached it, it is given half a minute: the gateway may be late.",
+        " fifth were seen: they hang. While none has surely reached it, it has half a minute: the gateway may be late.",
         conditions=_BLOCKED,
         remedy="Look for a deadlock or an endless load in the candidate; give the route a timeout so that "
         "users do not wait for ever.",
