@@ -26,7 +26,7 @@ from serin.metrics.presets.query import QUERY
 from serin.metrics.prometheus import MetricsUnavailable, PrometheusSource
 from serin.metrics.promql import TemplateError, any_of, expand
 from serin.metrics.read import read
-from serin.metrics.reading import ArmRef, Arms, Need, Outage, QueryNeed
+from serin.metrics.reading import ArmRef, Arms, Need, Outage, QueryNeed, SlowNeed
 from serin.metrics.series import Series
 from serin.metrics.snapshot import Failure, Grid, Samples, Snapshot, index_samples
 from serin.metrics.source import MetricSource
@@ -131,7 +131,9 @@ class Hub:
         queries: dict[tuple[str, str], _Ask] = {}
         for want in wants:
             begin = min(recent, oldest, needed_from(self.grid, want.meter, instant))
-            presets.setdefault(self.preset(want.preset).name, _Ask(recent)).add(want.refs, begin)
+            ask = presets.setdefault(self.preset(want.preset).name, _Ask(recent))
+            ask.add(want.refs, begin)
+            ask.latency |= any(isinstance(need, SlowNeed) for need in want.needs)
             for need in want.needs:
                 for use in uses_of(need) if isinstance(need, QueryNeed) else ():
                     queries.setdefault(use, _Ask(recent)).add(want.refs, begin)
@@ -151,7 +153,7 @@ class Hub:
 
     async def _preset(self, preset: Preset, ask: _Ask, upto: float) -> Samples | Failure:
         def selector(refs: Sequence[ArmRef]) -> str:
-            return preset.selector(refs, self.source.extra_matchers)
+            return preset.selector(refs, self.source.extra_matchers, latency=ask.latency)
 
         try:
             series = await self._all(selector, ask, upto)
@@ -215,10 +217,11 @@ class Hub:
 
 
 class _Ask:
-    """The arms that one query is about, and how far back it must reach for each."""
+    """The arms that one query is about, how far back it must reach for each, and whether one has a gate on latency."""
 
     def __init__(self, recent: float) -> None:
         self.recent = recent
+        self.latency = False
         self._begins: dict[ArmRef, float] = {}
 
     def add(self, refs: Iterable[ArmRef], begin: float) -> None:

@@ -15,7 +15,7 @@ from serin.metrics.reading import ArmRef, Arms, Counted, Need, Outage, QueryNeed
 from serin.metrics.snapshot import Failure, Snapshot
 from serin.stats import Counts
 from tests.unit.metrics.store import Store
-from tests.unit.metrics.world import HEARTBEAT, NEEDS, SOURCE, T0, TRAEFIK, UNSOLD, backend, requests
+from tests.unit.metrics.world import ERRORS, HEARTBEAT, NEEDS, SLOW, SOURCE, T0, TRAEFIK, UNSOLD, backend, requests
 
 BASED = Meter(T0, {})  # a meter that has its baseline
 
@@ -41,6 +41,14 @@ def test_queries_grow_with_presets_and_policies_not_with_rollouts() -> None:
     ask(hub, *wants)
     assert len(store.asked) == 2 + 2 * 2 + 1
     assert all(query.endswith("[90000ms]") for query in store.asked)
+
+
+@pytest.mark.parametrize(("needs", "buckets"), [((ERRORS,), False), ((ERRORS, SLOW), True)])
+def test_a_histogram_is_asked_for_when_a_gate_is_on_latency(needs: tuple[Need, ...], buckets: bool) -> None:
+    """It has ten series and more for each arm; 200 rollouts at once are 400 arms."""
+    store = Store()
+    ask(Hub(SOURCE, store), want("iris", (ERRORS,)), want("other", needs))
+    assert ["duration_seconds_bucket" in query for query in store.asked] == [buckets]
 
 
 def test_each_rollout_finds_its_own_among_many() -> None:

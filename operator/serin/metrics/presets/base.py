@@ -94,14 +94,14 @@ class Preset:
         """The series that the latency histogram is read from."""
         return f"{self.latency}_bucket" if self.latency else None
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All metrics that one query asks for."""
-        return (*self.requests, *((self.bucket,) if self.bucket else ()), *self.heartbeats)
+    def names(self, *, latency: bool) -> tuple[str, ...]:
+        """All metrics that one query asks for. A histogram has ten series and more, so only if somebody wants it."""
+        return (*self.requests, *((self.bucket,) if self.bucket and latency else ()), *self.heartbeats)
 
-    def selector(self, arms: Sequence[ArmRef], extra: Sequence[str] = ()) -> str:
+    def selector(self, arms: Sequence[ArmRef], extra: Sequence[str] = (), *, latency: bool = True) -> str:
         """The vector selector for these arms; `extra` are matchers of the source."""
-        return "{" + ",".join([any_of("__name__", self.names), *self.matchers(arms), *extra]) + "}"
+        names = any_of("__name__", dict.fromkeys(self.names(latency=latency)))
+        return "{" + ",".join([names, *self.matchers(arms), *extra]) + "}"
 
 
 def unsupported(preset: Preset, need: Need, *, grpc: bool = False) -> str | None:
