@@ -1,0 +1,194 @@
+"""`kubectl serin`: the commands and their arguments. What each does is imported when it is asked for.
+
+`kubectl serin --help` must come at once, so this module may import typer and nothing else that takes its time: not the
+Kubernetes client, pydantic, numpy or rich.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Literal
+
+import typer
+
+from serin.cli.failure import Failure
+from serin.cli.options import AllNamespaces, Context, Kubeconfig, Name, Namespace, OptionalName, Output
+from serin.cli.output import Format, warn
+
+Shell = Literal["bash", "zsh", "fish"]
+
+app = typer.Typer(
+    name="kubectl serin",
+    help="What Serin does with your models, why, and what it will take.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Run a command; see `serin.cli.failure` and `serin.plugin.ending` for exit codes."""
+    try:
+        app(prog_name="kubectl serin")
+    except Failure as failure:
+        warn(str(failure), failure.remedy)
+        sys.exit(failure.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+@app.command()
+def get(
+    name: OptionalName = None,
+    namespace: Namespace = None,
+    all_namespaces: AllNamespaces = False,
+    output: Output = Format.TABLE,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """List ModelDeployments, a line each."""
+    from serin.cli.cluster import Cluster
+    from serin.cli.reports import get
+
+    get(Cluster.connect(kubeconfig, context), name, namespace, all_namespaces, output)
+
+
+@app.command()
+def status(
+    name: OptionalName = None,
+    namespace: Namespace = None,
+    all_namespaces: AllNamespaces = False,
+    output: Output = Format.TABLE,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Show where a rollout stands: revisions, stages, gates, what it waits for. Without NAME: all, worst first."""
+    from serin.cli.cluster import Cluster
+    from serin.cli.reports import status
+
+    status(Cluster.connect(kubeconfig, context), name, namespace, all_namespaces, output)
+
+
+@app.command()
+def watch(
+    name: Name,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Show the status and keep it up to date; into a pipe, a line for each change. Ctrl-C ends it."""
+    from serin.cli.cluster import Cluster
+    from serin.cli.following import watch
+
+    watch(Cluster.connect(kubeconfig, context), name, namespace)
+
+
+@app.command()
+def wait(
+    name: Name,
+    timeout: Annotated[
+        str, typer.Option("--timeout", metavar="DURATION", help="How long at most, such as 90s, 30m or 4h.")
+    ] = "4h",
+    version: Annotated[
+        str | None,
+        typer.Option("--version", metavar="VERSION", help="Insist that the spec asks for this model version."),
+    ] = None,
+    output: Output = Format.TABLE,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Wait until the rollout ends. Exit code: 0 promoted, 3 rolled back, 4 stalled, 5 superseded, 124 timed out."""
+    from serin.cli.cluster import Cluster
+    from serin.cli.following import wait
+
+    sys.exit(wait(Cluster.connect(kubeconfig, context), name, namespace, timeout, version, output))
+
+
+@app.command()
+def history(
+    name: Name,
+    revision: Annotated[
+        str | None,
+        typer.Argument(metavar="[REVISION]", help="Its decisions: a name, its end, a version, stable or candidate."),
+    ] = None,
+    output: Output = Format.TABLE,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """List the revisions and what became of each; with REVISION, every decision about it."""
+    from serin.cli.cluster import Cluster
+    from serin.cli.reports import history
+
+    history(Cluster.connect(kubeconfig, context), name, revision, namespace, output)
+
+
+@app.command()
+def diff(
+    name: Name,
+    before: Annotated[str, typer.Argument(metavar="[FROM]", help="A revision or version.")] = "stable",
+    after: Annotated[
+        str | None,
+        typer.Argument(metavar="[TO]", help="A revision or version; default: the candidate or the last one."),
+    ] = None,
+    output: Output = Format.TABLE,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Show what two revisions differ in."""
+    from serin.cli.cluster import Cluster
+    from serin.cli.reports import diff
+
+    diff(Cluster.connect(kubeconfig, context), name, before, after, namespace, output)
+
+
+@app.command()
+def explain(
+    name: Name,
+    revision: Annotated[
+        str | None, typer.Argument(metavar="[REVISION]", help="A revision or version; default: the last rollout's.")
+    ] = None,
+    output: Output = Format.TABLE,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Say why a revision failed, or stands where it stands, in words and with the numbers."""
+    from serin.cli.cluster import Cluster
+    from serin.cli.reports import explain
+
+    explain(Cluster.connect(kubeconfig, context), name, revision, namespace, output)
+
+
+@app.command()
+def pause(name: Name, namespace: Namespace = None, context: Context = None, kubeconfig: Kubeconfig = None) -> None:
+    """Keep the rollout where it is (spec.rollout.paused). It can still roll back."""
+    from serin.cli.acts import set_paused
+    from serin.cli.cluster import Cluster
+
+    set_paused(Cluster.connect(kubeconfig, context), name, namespace, paused=True)
+
+
+@app.command()
+def resume(name: Name, namespace: Namespace = None, context: Context = None, kubeconfig: Kubeconfig = None) -> None:
+    """Let a paused rollout go on."""
+    from serin.cli.acts import set_paused
+    from serin.cli.cluster import Cluster
+
+    set_paused(Cluster.connect(kubeconfig, context), name, namespace, paused=False)
+
+
+@app.command()
+def completion(shell: Annotated[Shell, typer.Argument(help="Whose script.")]) -> None:
+    """Print a shell's completion script for `kubectl-serin`; `kubectl serin` needs none, kubectl asks by itself."""
+    from serin.cli.completion import SCRIPTS
+
+    print(SCRIPTS[shell], end="")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""The commands that read and print: observe, make the view, show it. The time is taken once for each."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from serin.cli.cluster import DEPLOYMENTS, Cluster, Json
+from serin.cli.failure import NotThere, Unusable
+from serin.cli.output import Format, show
+from serin.plugin.history import Entry, NoSuchRevision, find_revision
+from serin.plugin.history import history as history_of
+from serin.plugin.objects import Deployment
+from serin.plugin.reading import deployment_of, revision_of
+
+
+def get(cluster: Cluster, name: str | None, namespace: str | None, everywhere: bool, form: Format) -> None:
+    """`get`."""
+    from serin.plugin.listing import line_of, listing
+
+    lines = [line_of(md) for md in _read(cluster, name, namespace, everywhere)]
+    if not lines and form in {Format.TABLE, Format.WIDE}:
+        _say_none(cluster, namespace, everywhere)
+        return
+    now = datetime.now(UTC)
+    value = lines[0] if name is not None else lines
+    show(form, value, lambda wide: listing(lines, now, namespaces=everywhere, wide=wide), unwrapped=True)
+
+
+def status(cluster: Cluster, name: str | None, namespace: str | None, everywhere: bool, form: Format) -> None:
+    """`status`."""
+    from serin.plugin.overview import overview, render_overview
+    from serin.plugin.status import render_status, seen
+
+    mds = _read(cluster, name, namespace, everywhere)
+    now = datetime.now(UTC)
+    if name is not None:
+        (md,) = mds
+        one = seen(md, [revision_of(raw) for raw in cluster.revisions(md.namespace, md.name)])
+        show(form, one, lambda wide: render_status(one, now, wide=wide))
+    elif not mds and form in {Format.TABLE, Format.WIDE}:
+        _say_none(cluster, namespace, everywhere)
+    else:
+        every = overview(mds)
+        show(form, every, lambda wide: render_overview(every, namespaces=everywhere, wide=wide))
+
+
+def history(cluster: Cluster, name: str, revision: str | None, namespace: str | None, form: Format) -> None:
+    """`history`."""
+    from serin.plugin.history import record_of, render_history, render_record
+
+    md, entries, _ = _with_revisions(cluster, name, namespace)
+    now = datetime.now(UTC)
+    if revision is None:
+        show(form, entries, lambda _wide: render_history(entries, now))
+        return
+    record = record_of(md, _find(entries, revision))
+    show(form, record, lambda wide: render_record(record, now, wide=wide))
+
+
+def diff(cluster: Cluster, name: str, before: str, after: str | None, namespace: str | None, form: Format) -> None:
+    """`diff`."""
+    from serin.plugin.differences import differences, render_differences
+
+    md, entries, raws = _with_revisions(cluster, name, namespace)
+    chosen = [_find(entries, before), _find(entries, after if after is not None else _newest(md))]
+    found = differences(*(raws[one.revision.name] for one in chosen))
+    show(form, found, lambda _wide: render_differences(found))
+
+
+def explain(cluster: Cluster, name: str, revision: str | None, namespace: str | None, form: Format) -> None:
+    """`explain`."""
+    from serin.plugin.explain import explain, render_explanation
+
+    md, entries, _ = _with_revisions(cluster, name, namespace)
+    why = explain(md, _find(entries, revision) if revision is not None else None, datetime.now(UTC))
+    show(form, why, lambda _wide: render_explanation(why))
+
+
+def _read(cluster: Cluster, name: str | None, namespace: str | None, everywhere: bool) -> list[Deployment]:
+    if name is not None and everywhere:
+        raise Unusable("a name is one of a namespace", "leave out --all-namespaces, or the name")
+    if name is not None:
+        return [deployment_of(cluster.get(DEPLOYMENTS, namespace or cluster.namespace, name))]
+    found = cluster.objects(DEPLOYMENTS, None if everywhere else namespace or cluster.namespace)
+    return [deployment_of(raw) for raw in found]
+
+
+def _with_revisions(
+    cluster: Cluster, name: str, namespace: str | None
+) -> tuple[Deployment, tuple[Entry, ...], dict[str, Json]]:
+    md = deployment_of(cluster.get(DEPLOYMENTS, namespace or cluster.namespace, name))
+    raws = cluster.revisions(md.namespace, md.name)
+    by_name = {str(raw["metadata"]["name"]): raw for raw in raws}
+    return md, history_of(md, [revision_of(raw) for raw in raws]), by_name
+
+
+def _find(entries: tuple[Entry, ...], word: str) -> Entry:
+    try:
+        return find_revision(entries, word)
+    except NoSuchRevision as error:
+        raise NotThere(str(error), "`kubectl serin history NAME` lists them with what became of each") from error
+
+
+def _newest(md: Deployment) -> str:
+    """What stable is compared with when nobody says: the revision on trial, else the last that was."""
+    if md.candidate is not None:
+        return md.candidate.revision
+    if md.outcome is not None and (md.stable is None or md.outcome.revision != md.stable.revision):
+        return md.outcome.revision
+    raise Unusable("no revision is on trial and none failed since stable was promoted", "name two revisions to compare")
+
+
+def _say_none(cluster: Cluster, namespace: str | None, everywhere: bool) -> None:
+    from serin.cli.output import note
+
+    where = "" if everywhere else f" in namespace {namespace or cluster.namespace}"
+    note(f"there is no ModelDeployment{where}" + ("" if everywhere else "; -A looks in all namespaces"))

@@ -1,0 +1,203 @@
+"""Raw objects as records, without pydantic: a thousand of them are read in less than a tenth of a second."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from serin.plugin.objects import (
+    Condition,
+    Counted,
+    Deployment,
+    Gate,
+    Outcome,
+    Placed,
+    Revision,
+    Rollout,
+    Stage,
+    Step,
+    Verdict,
+)
+from serin.plugin.raw import Raw, number, part, parts, text, time, whole
+from serin.rollout.plan import Bake, Plan
+
+
+def deployment_of(raw: Raw) -> Deployment:
+    """Read a ModelDeployment."""
+    metadata, spec, status = part(raw, "metadata"), part(raw, "spec"), part(raw, "status")
+    rollout = part(status, "rollout")
+    outcome = part(status, "outcome")
+    return Deployment(
+        namespace=text(metadata.get("namespace")) or "",
+        name=text(metadata.get("name")) or "",
+        created=time(metadata.get("creationTimestamp")),
+        version=text(part(spec, "model").get("version")),
+        paused=part(spec, "rollout").get("paused") is True,
+        deleting=bool(metadata.get("deletionTimestamp")),
+        observed=_observed(metadata, status),
+        phase=text(status.get("phase")),
+        url=text(status.get("url")),
+        address=text(status.get("address")),
+        replicas=whole(status.get("replicas")),
+        stable=_placed(part(status, "stable")),
+        candidate=_placed(part(status, "candidate")),
+        rollout=_rollout(rollout) if rollout else None,
+        outcome=_outcome(outcome) if outcome else None,
+        conditions=tuple(_condition(one) for one in parts(status, "conditions")),
+    )
+
+
+def revision_of(raw: Raw) -> Revision:
+    """Read a ModelRevision."""
+    metadata, spec, status = part(raw, "metadata"), part(raw, "spec"), part(raw, "status")
+    record = tuple(_step(one) for one in parts(status, "record"))
+    totals = sum(whole(one) or 0 for one in part(status, "recordTotals").values())
+    return Revision(
+        namespace=text(metadata.get("namespace")) or "",
+        name=text(metadata.get("name")) or "",
+        deployment=text(spec.get("deployment")),
+        version=text(part(spec, "model").get("version")),
+        created=time(metadata.get("creationTimestamp")),
+        verdict=text(status.get("verdict")) or "Pending",
+        was_stable=status.get("wasStable") is True,
+        attempts=whole(status.get("attempts")),
+        reason=text(status.get("verdictReason")),
+        message=text(status.get("verdictMessage")) or "",
+        record=record,
+        forgotten=max(totals - len(record), 0),
+    )
+
+
+def _observed(metadata: Raw, status: Raw) -> bool:
+    generation, seen = whole(metadata.get("generation")), whole(status.get("observedGeneration"))
+    return generation is not None and seen is not None and seen >= generation
+
+
+def _verdict(value: Any) -> Verdict:
+    match value:
+        case "pass" | "fail" | "undecided":
+            found: Verdict = value
+            return found
+        case _:
+            return "unknown"
+
+
+def _counted(raw: Raw) -> Counted | None:
+    total, bad = number(raw.get("total")), number(raw.get("bad"))
+    return Counted(total, bad) if total is not None and bad is not None else None
+
+
+def _interval(value: Any) -> tuple[float, float] | None:
+    bounds = [number(one) for one in value] if isinstance(value, Sequence) and not isinstance(value, str) else []
+    match bounds:
+        case [float() as low, float() as high]:
+            return low, high
+        case _:
+            return None
+
+
+def _gate(raw: Raw) -> Gate:
+    return Gate(
+        name=text(raw.get("name")) or "?",
+        kind=text(raw.get("kind")) or "?",
+        required=raw.get("required") is not False,
+        verdict=_verdict(raw.get("verdict")),
+        reason=text(raw.get("reason")),
+        message=text(raw.get("message")) or "",
+        stable=_counted(part(raw, "stable")),
+        candidate=_counted(part(raw, "candidate")),
+        difference=number(raw.get("difference")),
+        interval=_interval(raw.get("interval")),
+        margin=number(raw.get("margin")),
+    )
+
+
+def _gates(raw: Raw) -> tuple[Gate, ...]:
+    return tuple(_gate(one) for one in parts(raw, "gates"))
+
+
+def _step(raw: Raw) -> Step:
+    """A step of a running rollout (`decision`, `gates`) or of a record (`event`, `numbers.gates`)."""
+    return Step(
+        at=time(raw.get("at")),
+        attempt=whole(raw.get("attempt")),
+        decision=text(raw.get("decision")) or text(raw.get("event")) or "?",
+        stage=text(raw.get("stage")),
+        weight=whole(raw.get("weight")),
+        reason=text(raw.get("reason")),
+        message=text(raw.get("message")) or "",
+        gates=_gates(raw) or _gates(part(raw, "numbers")),
+    )
+
+
+def _placed(raw: Raw) -> Placed | None:
+    revision = text(raw.get("revision"))
+    if revision is None:
+        return None
+    proven = raw.get("proven")
+    return Placed(
+        revision,
+        text(raw.get("version")),
+        text(raw.get("slot")),
+        proven if isinstance(proven, bool) else None,
+        text(raw.get("adopted")),
+    )
+
+
+def _stages(raw: Raw) -> tuple[Stage, ...]:
+    """The stages of the stored plan; none when an operator of another version stored it in another way."""
+    try:
+        plan = Plan.from_json(raw)
+        return tuple(
+            Stage(one.name, "bake" if isinstance(one, Bake) else "canary", one.weight, one.soak_seconds)
+            for one in plan.stages
+        )
+    except (ValueError, TypeError, AttributeError):
+        return ()
+
+
+def _rollout(raw: Raw) -> Rollout:
+    return Rollout(
+        attempt=whole(raw.get("attempt")),
+        kind=text(raw.get("kind")),
+        stage=text(raw.get("stage")),
+        stage_index=whole(raw.get("stageIndex")),
+        stages=_stages(part(raw, "plan")),
+        weight=whole(raw.get("weight")),
+        verdict=_verdict(raw.get("verdict")),
+        reason=text(raw.get("reason")),
+        waiting_for=text(raw.get("waitingFor")),
+        started_at=time(raw.get("startedAt")),
+        first_traffic_at=time(raw.get("firstTrafficAt")),
+        since=time(raw.get("since")),
+        soaked_seconds=number(raw.get("soakedSeconds")),
+        deadline=time(raw.get("deadline")),
+        expected_finish=time(raw.get("expectedFinish")),
+        gates=_gates(raw),
+        steps=tuple(_step(one) for one in parts(raw, "steps")),
+    )
+
+
+def _outcome(raw: Raw) -> Outcome:
+    return Outcome(
+        revision=text(raw.get("revision")) or "?",
+        version=text(raw.get("version")),
+        attempt=whole(raw.get("attempt")),
+        kind=text(raw.get("kind")),
+        reason=text(raw.get("reason")),
+        message=text(raw.get("message")) or "",
+        at=time(raw.get("at")),
+        stage=text(raw.get("stage")),
+        gates=_gates(raw),
+        steps=tuple(_step(one) for one in parts(raw, "steps")),
+    )
+
+
+def _condition(raw: Raw) -> Condition:
+    return Condition(
+        type=text(raw.get("type")) or "?",
+        status=text(raw.get("status")) or "Unknown",
+        reason=text(raw.get("reason")),
+        message=text(raw.get("message")) or "",
+        since=time(raw.get("lastTransitionTime")),
+    )
