@@ -33,6 +33,7 @@ class Cache:
         self._objects: dict[str, dict[Key, tuple[int, str, bytes]]] = defaultdict(dict)
         self._owned: dict[tuple[str, str, str], set[str]] = defaultdict(set)
         self._gone: dict[str, int] = {}
+        self._changes: dict[Key, int] = defaultdict(int)
 
     def put(self, kind: str, obj: Mapping[str, Any]) -> bool:
         """Keep an object unless what is here is as new. Whether anything changed."""
@@ -48,6 +49,7 @@ class Cache:
         self._objects[kind][key] = (version, owner, json.dumps(_slim(kind, obj), separators=(",", ":")).encode())
         if owner:
             self._owned[kind, key[0], owner].add(key[1])
+            self._changes[key[0], owner] += 1
         return True
 
     def remove(self, kind: str, obj: Mapping[str, Any]) -> bool:
@@ -68,6 +70,7 @@ class Cache:
         kept = self._objects[kind].pop(key, None)
         if kept is not None and kept[1]:
             self._owned[kind, key[0], kept[1]].discard(key[1])
+            self._changes[key[0], kept[1]] += 1
 
     def forget_absent(
         self, kind: str, namespaces: Collection[str], present: Collection[Key], version: int
@@ -94,6 +97,10 @@ class Cache:
         """The resourceVersion of an object as a number; 0 when it is not here."""
         kept = self._objects[kind].get((namespace, name))
         return kept[0] if kept is not None else 0
+
+    def changes(self, namespace: str, deployment: str) -> int:
+        """How often an object that carries the ModelDeployment's label has changed, come or gone."""
+        return self._changes.get((namespace, deployment), 0)
 
     def owned(self, kind: str, namespace: str, deployment: str) -> list[Json]:
         """All objects of a kind that carry the ModelDeployment's label, by name."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from serin.rollout.persist import UnreadableStatus, landmark, load_state
+from serin.rollout.persist import landmark
 
 
 def due_seconds(
@@ -30,13 +30,9 @@ def due_seconds(
 
 
 def _urgent(status: Mapping[str, Any]) -> tuple[object, ...]:
-    try:
-        where = landmark(load_state(status))
-    except UnreadableStatus:
-        where = ("unreadable",)
     conditions = sorted((one["type"], one["status"]) for one in status.get("conditions") or ())
     weight = (status.get("rollout") or {}).get("weight")
-    return (where, status.get("phase"), status.get("observedGeneration"), weight, tuple(conditions))
+    return (landmark(status), status.get("phase"), status.get("observedGeneration"), weight, tuple(conditions))
 
 
 def _reasons(status: Mapping[str, Any]) -> tuple[object, ...]:

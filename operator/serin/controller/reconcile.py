@@ -104,8 +104,8 @@ class Reconciler:
             return
         if memory.obstacle is not None and not await memory.obstacle.still():
             memory.obstacle = None
-        stored = load_state(raw.get("status") or {})
-        state = memory.state if memory.state is not None else stored
+        stored = raw.get("status") or {}
+        state = memory.state if memory.state is not None else load_state(stored)
         view = observe(raw, md, self._cache, memory, state, self._config)
         self._read(key, view, state)
         # Taken readings belong to no state until one that holds them is remembered; a look that fails before keeps
@@ -118,13 +118,13 @@ class Reconciler:
             memory.obstacle = in_the_way
             view = replace(view, seen=replace(view.seen, wanted=in_the_way.refused, adoptable=None))
             decision = decide(view.seen, now)
-        if landmark(decision.state) == landmark(stored):
+        status = status_of(decision, view.seen, _subject(view), _conditions(raw), now)
+        if landmark(status) == landmark(stored):
             # `carried` only once everything is written: should the weights not be, the next look must see again that
             # somebody changed them, or nobody would ever be told.
             memory.remember(replace(decision.state, carried=state.carried))
-        status = status_of(decision, view.seen, _subject(view), _conditions(raw), now)
         loop_now = asyncio.get_running_loop().time()
-        due = due_seconds(raw.get("status") or {}, status, loop_now - memory.written_at, self._config.status_seconds)
+        due = due_seconds(stored, status, loop_now - memory.written_at, self._config.status_seconds)
         write = status if due == 0.0 else None
         if due:
             self._add_later(key, due)
@@ -181,7 +181,9 @@ class Reconciler:
         return memory
 
     def _forget(self, key: Key) -> None:
-        self._memories.pop(key, None)
+        memory = self._memories.pop(key, None)
+        if memory is not None:
+            self._writer.forget(memory.uid)
         self._evidence.drop(key)
 
 

@@ -56,15 +56,25 @@ def load_state(status: Mapping[str, Any]) -> State:
         raise UnreadableStatus(f"status cannot be read: {type(error).__name__} {error}") from error
 
 
-def landmark(state: State) -> tuple[object, ...]:
-    """What must be stored before anything is done about it; two states with equal landmarks act alike."""
-    attempt, outcome = state.attempt, state.outcome
+def landmark(status: Mapping[str, Any]) -> tuple[object, ...]:
+    """What must be stored before anything is done about it; two statuses with equal landmarks act alike.
+
+    Works on the stored form, for it is asked at each look, and of a status that cannot be read, too.
+    """
+    rollout, outcome = status.get("rollout") or {}, status.get("outcome") or {}
+    shielded = (rollout.get("evidence") or {}).get("shielded")
     return (
-        state.stable,
-        state.candidate,
-        (attempt.number, attempt.kind, attempt.stage, attempt.shielded) if attempt is not None else None,
-        (outcome.revision, outcome.end, outcome.reason, outcome.attempt) if outcome is not None else None,
+        _landmark_of(status.get("stable")),
+        _landmark_of(status.get("candidate")),
+        (*(rollout.get(name) for name in ("attempt", "kind", "stageIndex")), shielded),
+        tuple(outcome.get(name) for name in ("revision", "kind", "reason", "attempt")),
     )
+
+
+def _landmark_of(placed: Mapping[str, Any] | None) -> tuple[object, ...]:
+    placed = placed or {}
+    names = ("revision", "version", "slot")
+    return (*(placed.get(name) for name in names), placed.get("proven", True), placed.get("adopted") or None)
 
 
 def _dump_placed(placed: Placed) -> Json:

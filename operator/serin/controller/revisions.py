@@ -1,0 +1,110 @@
+"""What hangs on a revision: its record, its Deployment, and when both go."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from serin.api.parse import InvalidSpec, parse_model_revision
+from serin.api.reasons import Reason
+from serin.controller.cache import Cache
+from serin.controller.claims import Claims, Refusal, Stop
+from serin.controller.ensuring import Ensurer
+from serin.controller.kube import DEPLOYMENT, MODEL_REVISION, Conflict, Forbidden, Invalid, Kube
+from serin.controller.observe import View
+from serin.rollout.decision import Decision, Workload
+from serin.rollout.record import is_recorded, with_outcome
+from serin.rollout.state import Outcome
+from serin.workloads.deployment import desired_deployment
+
+Json = dict[str, Any]
+logger = logging.getLogger(__name__)
+
+
+class Revisions:
+    """Writes ModelRevisions and Deployments."""
+
+    def __init__(self, kube: Kube, cache: Cache, claims: Claims, ensurer: Ensurer) -> None:
+        """One for the whole operator."""
+        self._kube, self._cache, self._claims, self._ensurer = kube, cache, claims, ensurer
+
+    async def make(self, view: View, decision: Decision) -> None:
+        """What runs or is going to; the one of stable too, should somebody have deleted it."""
+        wanted = view.revision
+        name = wanted["metadata"]["name"] if wanted is not None else None
+        placed = (decision.state.stable, decision.state.candidate)
+        if wanted is None or name in view.revisions or name not in {one.revision for one in placed if one is not None}:
+            return
+        try:
+            self._cache.put("ModelRevision", await self._kube.create(MODEL_REVISION, wanted))
+        except Conflict:
+            self._cache.put("ModelRevision", await self._claims.ours(view, MODEL_REVISION, name) or wanted)
+
+    async def workload(self, view: View, decision: Decision, work: Workload) -> bool:
+        """The Deployment of a revision. Returns whether it is as it should be; else it is to be tried again.
+
+        Raises:
+            Stop: the API server refuses that of the candidate.
+        """
+        raw = self._cache.get("ModelRevision", view.md.metadata.namespace, work.revision)
+        if raw is None:
+            return False
+        revision = parse_model_revision(raw)
+        if isinstance(revision, InvalidSpec):
+            self._refused(view, decision, work, f"ModelRevision {work.revision}: {revision}")
+            return False
+        try:
+            await self._ensurer.ensure(
+                view, DEPLOYMENT, desired_deployment(view.md, revision, work.slot, work.replicas)
+            )
+        except (Invalid, Forbidden) as error:
+            # An admission webhook says no with 403 as well; without its words 403 is about our own rights.
+            if isinstance(error, Forbidden) and "denied the request" not in str(error):
+                raise
+            self._refused(view, decision, work, f"spec.serving.template: {error}")
+            return False
+        return True
+
+    def _refused(self, view: View, decision: Decision, work: Workload, words: str) -> None:
+        """A candidate that the API server refuses ends; what serves stays as it is, and the look goes on."""
+        candidate = decision.state.candidate
+        if candidate is not None and candidate.revision == work.revision:
+            raise Stop(Refusal(words))
+        logger.warning("not written", extra={"object": view.seen.name, "what": work.revision, "why": words})
+
+    async def scale_down(self, view: View, decision: Decision, work: Workload) -> None:
+        """Take the pods of what drained."""
+        if self._cache.get("ModelRevision", view.md.metadata.namespace, work.revision) is not None:
+            await self.workload(view, decision, work)
+        elif work.revision in view.deployments:
+            # Somebody deleted the revision: nothing can go back to it, so its pods need not be kept either.
+            await self._kube.delete(DEPLOYMENT, view.md.metadata.namespace, work.revision)
+
+    async def record(self, view: View, outcome: Outcome) -> None:
+        """How an attempt ended, on its revision."""
+        if outcome.reason is Reason.PREVIOUSLY_REJECTED:
+            return  # the record says already why it was rejected, and must go on saying so
+        namespace = view.md.metadata.namespace
+        revision = self._cache.get("ModelRevision", namespace, outcome.revision)
+        if revision is None or is_recorded(outcome, revision.get("status") or {}):
+            return
+        status = with_outcome(outcome, revision.get("status") or {}, revision["metadata"].get("generation", 1))
+        written = await self._kube.replace(MODEL_REVISION, revision | {"status": status}, "status")
+        self._cache.put("ModelRevision", written)
+
+    async def prune(self, view: View, decision: Decision) -> None:
+        """Beyond the limit the oldest revisions go, never one that serves, is on trial, or has pods."""
+        state = decision.state
+        kept = {placed.revision for placed in (state.stable, state.candidate) if placed is not None}
+        if state.outcome is not None:
+            kept.add(state.outcome.revision)
+        kept |= {tenant.revision for tenant in view.seen.occupants}
+        old = sorted(
+            (obj for name, obj in view.revisions.items() if name not in kept),
+            key=lambda obj: (obj["metadata"].get("creationTimestamp", ""), obj["metadata"]["name"]),
+        )
+        surplus = len(old) - view.md.spec.revision_history_limit
+        for obj in old[: max(surplus, 0)]:
+            name, namespace = obj["metadata"]["name"], obj["metadata"]["namespace"]
+            await self._kube.delete(DEPLOYMENT, namespace, name)
+            await self._kube.delete(MODEL_REVISION, namespace, name)
