@@ -25,6 +25,8 @@ TOOL = GoTool(
     f"-X helm.sh/helm/v4/internal/version.version=v{VERSION}",
 )
 NAMESPACE = "serin-system"
+VALUES = Path(__file__).parent / "values"
+SETS = sorted(VALUES.glob("*.yaml"))
 
 
 @cache
@@ -60,11 +62,17 @@ def template(*arguments: str | Path, release: str = "serin") -> subprocess.Compl
     )
 
 
+@cache
 def rendered(*arguments: str | Path, release: str = "serin") -> str:
     """The same, of values that must do."""
     done = template(*arguments, release=release)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def values(name: str) -> Path:
+    """One of the value sets that stand for how people install."""
+    return VALUES / f"{name}.yaml"
 
 
 def refused(*arguments: str | Path) -> str:

@@ -21,14 +21,19 @@ def load(path: Path) -> Any:
     return yaml.safe_load(path.read_text())
 
 
+def documents(text: str) -> list[Any]:
+    """A stream, by the parser in C: the CRDs alone are some thousand lines."""
+    return list(yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+
+
 def objects(text: str) -> dict[Id, Json]:
     """The documents of a stream by kind and name."""
-    found = [one for one in yaml.safe_load_all(text) if one]
+    found = [one for one in documents(text) if one]
     return {(one["kind"], one["metadata"]["name"]): one for one in found}
 
 
 def installed() -> dict[Id, Json]:
-    """What `kubectl apply -f manifests/install` makes."""
+    """What `kubectl apply -f manifests/install` makes: all but the CRDs."""
     return objects(INSTALL.read_text())
 
 

@@ -1,33 +1,34 @@
-"""The chart: current, consistent with the code, and the same as the plain manifests."""
+"""The chart is current, and what it makes is what was asked for."""
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
 import tomllib
-from typing import Any
+from pathlib import Path
 
-import pytest
 import yaml
 
 from serin.api import crd
-from serin.controller.config import Config, LeaderElection, Listen
-from serin.metrics.presets import PRESETS
-from serin.metrics.source import DIALECTS, MetricSource
-from tests.unit.charts.objects import CHART, ROOT, Id, Json, installed, load, objects
+from serin.controller.config import Config
+from tests.unit.charts.helm import NAMESPACE, helm, rendered, values
+from tests.unit.charts.objects import CHART, ROOT, Id, Json, documents, installed, load, objects, rights
 
-VALUES = load(CHART / "values.yaml")
-SCHEMA = json.loads((CHART / "values.schema.json").read_text())
-HELM = shutil.which("helm")
+KEPT = {
+    "helm.sh/resource-policy": "keep",
+    "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
+    "kustomize.toolkit.fluxcd.io/prune": "disabled",
+}
 
 
-def _aliases(model: Any) -> set[str]:
-    return {field.alias or name for name, field in model.model_fields.items()}
+def _made(*arguments: str | Path) -> dict[Id, Json]:
+    return objects(rendered(*arguments))
+
+
+def _kinds(made: dict[Id, Json]) -> set[str]:
+    return {kind for kind, _ in made}
 
 
 def test_the_chart_has_the_crds_that_the_models_make() -> None:
-    """Byte for byte those of crds/; copy them after `make crds`."""
+    """Byte for byte those of crds/; `make crds` writes both."""
     assert crd.stale(CHART / "files" / "crds") == []
 
 
@@ -36,49 +37,37 @@ def test_the_version_is_that_of_the_package() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     chart = load(CHART / "Chart.yaml")
     assert (chart["version"], chart["appVersion"]) == (version, version)
-    assert (
-        installed()["Deployment", "serin"]["spec"]["template"]["spec"]["containers"][0]["image"] == f"serin:{version}"
-    )
+    (container,) = installed()["Deployment", "serin"]["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == f"serin:{version}"
 
 
-def test_the_default_configuration_is_one() -> None:
-    """The operator can read what the chart and the plain manifests give it."""
-    assert Config.model_validate(VALUES["config"]).metric_sources[0].name == "default"
-    raw = yaml.safe_load(installed()["ConfigMap", "serin"]["data"]["config.yaml"])
-    config = Config.model_validate(raw)
-    assert config.leader_election.namespace == "serin-system"
-    assert config.metric_sources == Config.model_validate(VALUES["config"]).metric_sources
+def test_the_operator_can_read_its_configuration() -> None:
+    """With the Lease beside its pods and the port that the probes ask."""
+    config = Config.model_validate(yaml.safe_load(_made()["ConfigMap", "serin"]["data"]["config.yaml"]))
+    assert config.leader_election.namespace == NAMESPACE
+    assert config.leader_election.name == "serin"
+    assert config.listen.port == 8080
+    assert [source.name for source in config.metric_sources] == ["default"]
 
 
-def test_the_schema_knows_every_field_of_the_configuration() -> None:
-    """But for those that the chart sets by itself."""
-    properties = SCHEMA["properties"]["config"]["properties"]
-    assert set(properties) == _aliases(Config) - {"namespaces"}
-    assert set(properties["leaderElection"]["properties"]) == _aliases(LeaderElection) - {"namespace", "name"}
-    assert set(properties["listen"]["properties"]) == _aliases(Listen) - {"port"}
-    source = properties["metricSources"]["items"]["properties"]
-    assert set(source) == _aliases(MetricSource)
-    assert source["preset"]["enum"] == list(PRESETS)
-    assert source["kind"]["enum"] == list(DIALECTS)
+def test_crds_are_installed_and_stay() -> None:
+    """Neither Helm nor a GitOps tool takes them along: with a CRD go all its objects."""
+    made = _made()
+    for kind in crd.KINDS:
+        one = made["CustomResourceDefinition", f"{kind.plural}.serin.dev"]
+        assert one["spec"] == crd.definition(kind)["spec"]
+        assert one["metadata"]["annotations"] == KEPT
+    assert "CustomResourceDefinition" not in _kinds(_made("--set", "crds.enabled=false"))
 
 
-def test_the_schema_knows_every_value() -> None:
-    """A value without a schema would be refused at the first `helm install`."""
-    assert _unknown(VALUES, SCHEMA) == []
-
-
-def _unknown(value: Any, schema: Json, path: str = "") -> list[str]:
-    properties = schema.get("properties")
-    if not isinstance(value, dict) or properties is None:
-        return []
-    unknown = [f"{path}.{key}" for key in value if key not in properties]
-    known = [key for key in value if key in properties]
-    return unknown + [name for key in known for name in _unknown(value[key], properties[key], f"{path}.{key}")]
+def test_the_chart_has_no_object_of_serins_own_kinds() -> None:
+    """They would be applied before their CRD is established; defaults are configuration instead."""
+    assert not _kinds(_made()) & {kind.name for kind in crd.KINDS}
 
 
 def test_the_pods_are_restricted() -> None:
     """What the strictest of the Pod Security Standards asks for, and a root file system that is read only."""
-    spec = installed()["Deployment", "serin"]["spec"]["template"]["spec"]
+    spec = _made()["Deployment", "serin"]["spec"]["template"]["spec"]
     (container,) = spec["containers"]
     assert spec["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
     assert container["securityContext"] == {
@@ -90,75 +79,92 @@ def test_the_pods_are_restricted() -> None:
     assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
 
 
-@pytest.mark.skipif(HELM is None, reason="helm is not installed; templates are compared where it is")
-def test_the_chart_makes_what_the_plain_manifests_make() -> None:
-    """With its default values, labels of Helm's own aside."""
-    rendered = _rendered()
-    crds = {key: one for key, one in rendered.items() if key[0] == "CustomResourceDefinition"}
-    plain = installed()
-    del plain["Namespace", "serin-system"]  # `helm install --create-namespace` makes it
-    assert {key: _bare(one) for key, one in rendered.items() if key not in crds} == {
-        key: _bare(one) for key, one in plain.items()
-    }
-    for kind in crd.KINDS:
-        made = crds["CustomResourceDefinition", f"{kind.plural}.serin.dev"]
-        assert made["spec"] == crd.definition(kind)["spec"]
-        assert made["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+def test_one_of_two_is_always_there() -> None:
+    """Two replicas on two nodes if possible, one at most taken away at a time."""
+    made = _made()
+    spec = made["Deployment", "serin"]["spec"]
+    assert spec["replicas"] == 2
+    (spread,) = spec["template"]["spec"]["topologySpreadConstraints"]
+    assert spread["topologyKey"] == "kubernetes.io/hostname"
+    assert made["PodDisruptionBudget", "serin"]["spec"]["maxUnavailable"] == 1
 
 
-@pytest.mark.skipif(HELM is None, reason="helm is not installed")
+def test_a_single_replica_has_no_disruption_budget() -> None:
+    """It would keep a node from being drained for ever."""
+    assert "PodDisruptionBudget" not in _kinds(_made("--set", "replicas=1"))
+
+
+def test_a_changed_configuration_makes_new_pods() -> None:
+    """It is read at start."""
+
+    def annotations(*arguments: str) -> Json:
+        found: Json = _made(*arguments)["Deployment", "serin"]["spec"]["template"]["metadata"]["annotations"]
+        return found
+
+    assert annotations() == annotations()
+    assert annotations() != annotations("--set", "config.statusSeconds=7")
+
+
 def test_namespaces_get_roles_of_their_own() -> None:
-    """No right outside of them, but for the Lease in the operator's own."""
-    rendered = _rendered("--set", "namespaces={ml,shop}", "--set", "rbac.userRoles=false")
-    kinds = {kind for kind, _ in rendered}
-    assert "Role" in kinds
-    assert not kinds & {"ClusterRole", "ClusterRoleBinding"}
-    config = Config.model_validate(yaml.safe_load(rendered["ConfigMap", "serin"]["data"]["config.yaml"]))
-    assert config.namespaces == ["ml", "shop"]
+    """The same rights in each, and none outside of them but for the Lease in the operator's own namespace."""
+    made = [one for one in documents(rendered("--values", values("namespaced"))) if one]
+    assert not {one["kind"] for one in made} & {"ClusterRole", "ClusterRoleBinding"}
+    roles = {one["metadata"]["namespace"]: rights(one["rules"]) for one in made if one["kind"] == "Role"}
+    assert set(roles) == {"ml", "shop", NAMESPACE}
+    assert roles["ml"] == roles["shop"] == rights(load(CHART / "files" / "rules.yaml"))
+    assert {group for group, _, _ in roles[NAMESPACE]} == {"coordination.k8s.io"}
+    (text,) = [one["data"]["config.yaml"] for one in made if one["kind"] == "ConfigMap"]
+    assert Config.model_validate(yaml.safe_load(text)).namespaces == ["ml", "shop"]
 
 
-@pytest.mark.skipif(HELM is None, reason="helm is not installed")
-def test_a_misspelt_value_is_refused() -> None:
-    """By the schema, with its path."""
-    done = _helm("--set", "config.metricSource=x")
-    assert done.returncode != 0
-    assert "metricSource" in done.stderr
+def test_nothing_comes_in_but_to_the_port_that_answers() -> None:
+    """By name, so that the policy follows the container; nothing is said about what goes out."""
+    spec = _made()["NetworkPolicy", "serin"]["spec"]
+    assert spec["policyTypes"] == ["Ingress"]
+    assert spec["ingress"] == [{"ports": [{"protocol": "TCP", "port": "http"}]}]
 
 
-def _helm(*arguments: str) -> subprocess.CompletedProcess[str]:
-    assert HELM is not None
-    command = [
-        HELM,
-        "template",
-        "serin",
-        str(CHART),
-        "--namespace",
-        "serin-system",
-        "--kube-version",
-        "1.35.0",
-        *arguments,
+def test_what_goes_out_is_known_by_port() -> None:
+    """Names, the API server, and the ports in the addresses of metric sources, each once."""
+    spec = _made("--values", values("shared-metrics"))["NetworkPolicy", "serin"]["spec"]
+    assert spec["policyTypes"] == ["Ingress", "Egress"]
+    names, servers = ([(one["protocol"], one["port"]) for one in rule["ports"]] for rule in spec["egress"])
+    assert names == [("UDP", 53), ("TCP", 53)]
+    assert servers == [("TCP", port) for port in (443, 6443, 8443, 8428)]
+
+
+def test_an_address_without_a_port_has_that_of_its_scheme() -> None:
+    """80 for http."""
+    made = _made(
+        "--set", "networkPolicy.egress.enabled=true", "--set", "config.metricSources[0].url=http://prometheus/x"
+    )
+    assert made["NetworkPolicy", "serin"]["spec"]["egress"][1]["ports"][-1] == {"protocol": "TCP", "port": 80}
+
+
+def test_monitoring_is_installed_where_its_kinds_are() -> None:
+    """`auto` asks the cluster; true and false do not."""
+    kinds = {"ServiceMonitor", "PodMonitor", "PrometheusRule"}
+    there = [word for kind in kinds for word in ("--api-versions", f"monitoring.coreos.com/v1/{kind}")]
+    off = [
+        word for one in ("serviceMonitor", "podMonitor", "rules") for word in ("--set", f"metrics.{one}.enabled=false")
     ]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    assert not _kinds(_made()) & kinds
+    assert kinds <= _kinds(_made(*there))
+    assert not _kinds(_made(*there, *off)) & kinds
+    assert kinds <= _kinds(_made("--values", values("monitored")))
 
 
-def _rendered(*arguments: str) -> dict[Id, Json]:
-    done = _helm(*arguments)
+def test_a_digest_goes_before_the_tag() -> None:
+    """A tag can move."""
+    made = _made("--values", values("locked-down"))
+    (container,) = made["Deployment", "serin"]["spec"]["template"]["spec"]["containers"]
+    assert container["image"].startswith("registry.example/serin@sha256:")
+
+
+def test_the_notes_say_the_next_command() -> None:
+    """Whether it is up, and how to see the first model; under the names of this installation."""
+    done = helm("install", "trial", CHART, "--namespace", "elsewhere", "--dry-run=client")
     assert done.returncode == 0, done.stderr
-    return objects(done.stdout)
-
-
-def _bare(obj: Json) -> Json:
-    """Without the labels that only Helm gives, and with the configuration as what it says."""
-    bare: Json = json.loads(json.dumps(obj))
-    template = bare["spec"].get("template", {}) if bare["kind"] == "Deployment" else {}
-    for metadata in (bare["metadata"], template.get("metadata", {})):
-        labels = metadata.get("labels", {})
-        for label in [label for label in labels if label.startswith(("app.kubernetes.io/", "helm.sh/"))]:
-            del labels[label]
-        metadata.get("annotations", {}).pop("serin.dev/config-hash", None)
-        for field in ("labels", "annotations"):
-            if not metadata.get(field):
-                metadata.pop(field, None)
-    if bare["kind"] == "ConfigMap":
-        bare["data"] = {name: yaml.safe_load(text) for name, text in bare["data"].items()}
-    return bare
+    notes = done.stdout.partition("NOTES:")[2]
+    assert "kubectl --namespace elsewhere rollout status deployment/trial-serin\n" in notes
+    assert "kubectl explain modeldeployment.spec" in notes
