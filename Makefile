@@ -56,13 +56,22 @@ layers: setup ## import-linter: who may know whom
 	$(BIN)/lint-imports
 
 .PHONY: crds
-crds: setup ## generate crds/ from the pydantic models
+crds: setup helm ## generate crds/ from the pydantic models, and what has copies of them
 	$(BIN)/python -m serin.api.crd crds
 	rm -f charts/serin/files/crds/*.yaml && cp crds/*.yaml charts/serin/files/crds/
+	$(BIN)/python -m tests.unit.charts.render
 
 .PHONY: crds-check
 crds-check: setup
 	$(BIN)/python -m serin.api.crd --check crds
+
+.PHONY: manifests
+manifests: helm ## render manifests/install and manifests/monitoring from the chart
+	$(BIN)/python -m tests.unit.charts.render
+
+.PHONY: manifests-check
+manifests-check: helm
+	$(BIN)/python -m tests.unit.charts.render --check
 
 .PHONY: docs
 docs: setup ## the generated pages
@@ -73,7 +82,7 @@ docs-check: setup
 	$(BIN)/python docs/reasons_page.py --check
 
 .PHONY: check
-check: lint types layers crds-check docs-check ## everything that needs no test runner
+check: lint types layers crds-check manifests-check docs-check ## everything that needs no test runner
 
 .PHONY: unit
 unit: setup helm ## unit tests: seconds, no cluster
