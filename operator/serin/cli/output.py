@@ -26,11 +26,11 @@ class Format(StrEnum):
     YAML = "yaml"
 
 
-def show(form: Format, value: Any, render: Callable[[bool], RenderableType], *, unwrapped: bool = False) -> None:
+def show(form: Format, value: Any, render: Callable[[bool], RenderableType], *, lines: bool = False) -> None:
     """Print a record.
 
-    render: makes what people see; it is told whether that may be wide. unwrapped: a table with a line for each object,
-    whose lines are never broken.
+    render: makes what people see; it is told whether that may be wide. lines: it has a line for each object, which is
+    never broken.
     """
     from serin.plugin.plain import as_json, as_yaml
 
@@ -40,12 +40,7 @@ def show(form: Format, value: Any, render: Callable[[bool], RenderableType], *, 
         case Format.YAML:
             print(as_yaml(value))
         case Format.TABLE | Format.WIDE:
-            shown = render(form is Format.WIDE)
-            made = console()
-            if unwrapped:
-                made.print(shown, width=_needed(made, shown), no_wrap=True, crop=False, soft_wrap=True)
-            else:
-                made.print(shown)
+            console().print(render(form is Format.WIDE), soft_wrap=lines)
 
 
 def console() -> Console:
@@ -53,8 +48,9 @@ def console() -> Console:
     from rich.console import Console
 
     made = Console(highlight=False, emoji=False, markup=False)
-    # Of a pipe rich says 80 columns; whoever reads it would rather have whole lines.
-    return made if made.is_terminal or "COLUMNS" in os.environ else _whole_lines()
+    if not made.is_terminal and "COLUMNS" not in os.environ:
+        made.width = PIPE_COLUMNS  # rich says 80 of a pipe; whoever reads it would rather have whole lines
+    return made
 
 
 def warn(message: str, remedy: str = "") -> None:
@@ -67,16 +63,3 @@ def warn(message: str, remedy: str = "") -> None:
 def note(message: str) -> None:
     """Say something to standard error that is no fault."""
     print(message, file=sys.stderr)
-
-
-def _whole_lines() -> Console:
-    from rich.console import Console
-
-    return Console(highlight=False, emoji=False, markup=False, width=PIPE_COLUMNS)
-
-
-def _needed(made: Console, shown: RenderableType) -> int:
-    from rich.measure import Measurement
-
-    options = made.options.update(width=PIPE_COLUMNS)
-    return max(made.width, Measurement.get(made, options, shown).maximum)

@@ -23,7 +23,7 @@ def get(cluster: Cluster, name: str | None, namespace: str | None, everywhere: b
         return
     now = datetime.now(UTC)
     value = lines[0] if name is not None else lines
-    show(form, value, lambda wide: listing(lines, now, namespaces=everywhere, wide=wide), unwrapped=True)
+    show(form, value, lambda wide: listing(lines, now, namespaces=everywhere, wide=wide), lines=True)
 
 
 def status(cluster: Cluster, name: str | None, namespace: str | None, everywhere: bool, form: Format) -> None:
@@ -41,7 +41,7 @@ def status(cluster: Cluster, name: str | None, namespace: str | None, everywhere
         _say_none(cluster, namespace, everywhere)
     else:
         every = overview(mds)
-        show(form, every, lambda wide: render_overview(every, namespaces=everywhere, wide=wide))
+        show(form, every, lambda wide: render_overview(every, namespaces=everywhere, wide=wide), lines=True)
 
 
 def history(cluster: Cluster, name: str, revision: str | None, namespace: str | None, form: Format) -> None:
@@ -82,7 +82,7 @@ def _read(cluster: Cluster, name: str | None, namespace: str | None, everywhere:
     if name is not None:
         return [deployment_of(cluster.get(DEPLOYMENTS, namespace or cluster.namespace, name))]
     found = cluster.objects(DEPLOYMENTS, None if everywhere else namespace or cluster.namespace)
-    return [deployment_of(raw) for raw in found]
+    return [deployment_of(raw, steps=False) for raw in found]
 
 
 def _with_revisions(

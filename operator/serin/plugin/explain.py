@@ -17,7 +17,7 @@ from serin.plugin.figures import instant, stamp
 from serin.plugin.gates import excess, sentence
 from serin.plugin.history import Entry
 from serin.plugin.objects import Deployment, Gate, Outcome, Revision, Step
-from serin.plugin.standing import about, standing, words_of
+from serin.plugin.standing import Standing, about, standing, words_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def explain(md: Deployment, entry: Entry | None, now: datetime) -> Explanation:
     name = entry.revision.name if entry is not None else None
     if md.candidate is not None and md.rollout is not None and name in {None, md.candidate.revision}:
         return _running(md, now)
-    if md.outcome is not None and name in {None, md.outcome.revision}:
+    if md.outcome is not None and (name == md.outcome.revision or (name is None and _says_all(md, md.outcome))):
         return _ended(md.outcome, now)
     if entry is not None:
         return _past(entry.revision, now)
@@ -54,9 +54,10 @@ def explain(md: Deployment, entry: Entry | None, now: datetime) -> Explanation:
     return _explanation(
         stable.revision if stable is not None else md.name,
         stable.version if stable is not None else md.version,
-        f"{md.key} is {standing(md)}; no rollout is under way and none is on record",
+        f"{md.key} is {standing(md)}; no rollout is under way",
         reason,
         words,
+        good=standing(md) is Standing.PROMOTED,
     )
 
 
@@ -72,6 +73,17 @@ def render_explanation(why: Explanation) -> RenderableType:
     blocks += _block("How it went", why.course)
     blocks += _block("What to do", [why.remedy] if why.remedy else [])
     return Group(*blocks)
+
+
+def _says_all(md: Deployment, outcome: Outcome) -> bool:
+    """Whether the end of the last rollout is why the ModelDeployment stands where it stands."""
+    match standing(md):
+        case Standing.PROMOTED:
+            return outcome.kind == "Promoted"
+        case Standing.STALLED:
+            return outcome.kind != "Promoted" and md.reason_of("Stalled") in {"RolledBack", outcome.reason}
+        case _:
+            return False
 
 
 def _running(md: Deployment, now: datetime) -> Explanation:
@@ -108,6 +120,7 @@ def _ended(outcome: Outcome, now: datetime) -> Explanation:
         steps=outcome.steps,
         now=now,
         costly=outcome.kind in _LOST,
+        good=outcome.kind == "Promoted",
     )
 
 
@@ -126,6 +139,7 @@ def _past(revision: Revision, now: datetime) -> Explanation:
         steps=tuple(step for step in revision.record if last is not None and step.attempt == last.attempt),
         now=now,
         costly=revision.verdict in _LOST_VERDICTS,
+        good=revision.was_stable and revision.verdict in {"Stable", "Retired"},
     )
 
 
@@ -140,6 +154,7 @@ def _explanation(
     steps: Sequence[Step] = (),
     now: datetime | None = None,
     costly: bool = False,
+    good: bool = False,
 ) -> Explanation:
     known = about(reason)
     ordered = sorted(gates, key=lambda gate: (gate.verdict != "fail" or not gate.required, gate.verdict == "pass"))
@@ -155,7 +170,7 @@ def _explanation(
         gates=tuple(sentence(gate) for gate in ordered),
         cost=excess(telling) if costly and telling is not None else None,
         course=tuple(_line(step, now) for step in steps),
-        remedy=known.remedy if known is not None else None,
+        remedy=known.remedy if known is not None and not good else None,
     )
 
 

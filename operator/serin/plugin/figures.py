@@ -43,7 +43,7 @@ def instant(at: datetime | None, now: datetime) -> str:
     if at is None:
         return UNKNOWN
     away = (at - now).total_seconds()
-    return f"{stamp(at, now)} ({f'in {span(away)}' if away > 0 else f'{span(-away)} ago'})"
+    return f"{stamp(at, now)} ({f'in {span(away)}' if away > 0 else f'{span(abs(away))} ago'})"
 
 
 def stamp(at: datetime | None, now: datetime | None = None) -> str:

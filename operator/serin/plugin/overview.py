@@ -6,10 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.console import Group, RenderableType
 from rich.text import Text
 
-from serin.plugin.looks import cell, cells, table
+from serin.plugin.looks import cell, lines
 from serin.plugin.objects import Deployment
 from serin.plugin.standing import Standing, standing, style_of, words_of
 
@@ -48,7 +47,7 @@ def overview(mds: Sequence[Deployment]) -> Overview:
     return Overview(len(entries), {where.value: counts[where] for where in Standing if counts[where]}, tuple(entries))
 
 
-def render_overview(seen: Overview, *, namespaces: bool = False, wide: bool = False) -> RenderableType:
+def render_overview(seen: Overview, *, namespaces: bool = False, wide: bool = False) -> Text:
     """The overview for a terminal. wide: those that are at rest too."""
     head = Text(f"{seen.total} ModelDeployment{'' if seen.total == 1 else 's'}: ")
     for index, (where, number) in enumerate(seen.counts.items()):
@@ -58,12 +57,13 @@ def render_overview(seen: Overview, *, namespaces: bool = False, wide: bool = Fa
     if not shown:
         return head
     names = ["NAMESPACE"] if namespaces else []
-    made = table(*names, "NAME", "STANDS", "STABLE", "CANDIDATE", "STAGE", "WEIGHT", "WHY", last_wraps=True)
+    rows: list[list[object]] = []
     for one in shown:
         row: list[object] = [one.namespace] if namespaces else []
         row += [one.name, cell(one.standing, style_of(one.standing)), one.stable, one.candidate, one.stage, one.weight]
-        made.add_row(*cells([*row, f"{one.reason}: {one.message}" if one.reason else one.message]))
-    return Group(head, Text(), made)
+        rows.append([*row, f"{one.reason}: {one.message}" if one.reason else one.message])
+    table = lines([*names, "NAME", "STANDS", "STABLE", "CANDIDATE", "STAGE", "WEIGHT", "WHY"], rows)
+    return Text("\n\n").join([head, table])
 
 
 def _entry(md: Deployment) -> Entry:

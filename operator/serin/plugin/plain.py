@@ -6,12 +6,15 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from enum import Enum
 from typing import Any
 
 
 def plain(value: Any) -> Any:
     """A record, or a tuple or mapping of them, as JSON knows it."""
     match value:
+        case Enum():
+            return plain(value.value)
         case datetime():
             return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         case list() | tuple():

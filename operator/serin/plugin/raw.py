@@ -8,7 +8,7 @@ detail, and must never be told of a success that nobody wrote.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,14 +18,13 @@ Raw = Mapping[str, Any]
 def part(raw: Raw, name: str) -> Raw:
     """A part that is an object; an empty one when it is anything else."""
     found = raw.get(name)
-    return found if isinstance(found, Mapping) else {}
+    return found if isinstance(found, dict) else {}
 
 
 def parts(raw: Raw, name: str) -> tuple[Raw, ...]:
     """The entries of a list that are objects."""
     found = raw.get(name)
-    listed = found if isinstance(found, Sequence) and not isinstance(found, str) else ()
-    return tuple(one for one in listed if isinstance(one, Mapping))
+    return tuple(one for one in found if isinstance(one, dict)) if isinstance(found, list) else ()
 
 
 def text(value: Any) -> str | None:
@@ -35,9 +34,12 @@ def text(value: Any) -> str | None:
 
 def number(value: Any) -> float | None:
     """A number that is one: not NaN, not infinite, not True."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if type(value) not in _NUMBERS or not math.isfinite(value):
         return None
     return float(value)
+
+
+_NUMBERS = frozenset({int, float})  # and not bool, which is an int to isinstance
 
 
 def whole(value: Any) -> int | None:

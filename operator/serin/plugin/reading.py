@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from serin.plugin.objects import (
@@ -22,8 +21,11 @@ from serin.plugin.raw import Raw, number, part, parts, text, time, whole
 from serin.rollout.plan import Bake, Plan
 
 
-def deployment_of(raw: Raw) -> Deployment:
-    """Read a ModelDeployment."""
+def deployment_of(raw: Raw, *, steps: bool = True) -> Deployment:
+    """Read a ModelDeployment.
+
+    steps: with the decisions so far and their numbers, which are most of a status; a list of many shows none.
+    """
     metadata, spec, status = part(raw, "metadata"), part(raw, "spec"), part(raw, "status")
     rollout = part(status, "rollout")
     outcome = part(status, "outcome")
@@ -41,8 +43,8 @@ def deployment_of(raw: Raw) -> Deployment:
         replicas=whole(status.get("replicas")),
         stable=_placed(part(status, "stable")),
         candidate=_placed(part(status, "candidate")),
-        rollout=_rollout(rollout) if rollout else None,
-        outcome=_outcome(outcome) if outcome else None,
+        rollout=_rollout(rollout, steps=steps) if rollout else None,
+        outcome=_outcome(outcome, steps=steps) if outcome else None,
         conditions=tuple(_condition(one) for one in parts(status, "conditions")),
     )
 
@@ -88,12 +90,10 @@ def _counted(raw: Raw) -> Counted | None:
 
 
 def _interval(value: Any) -> tuple[float, float] | None:
-    bounds = [number(one) for one in value] if isinstance(value, Sequence) and not isinstance(value, str) else []
-    match bounds:
-        case [float() as low, float() as high]:
-            return low, high
-        case _:
-            return None
+    if not isinstance(value, list) or len(value) != 2:
+        return None
+    low, high = number(value[0]), number(value[1])
+    return (low, high) if low is not None and high is not None else None
 
 
 def _gate(raw: Raw) -> Gate:
@@ -156,7 +156,7 @@ def _stages(raw: Raw) -> tuple[Stage, ...]:
         return ()
 
 
-def _rollout(raw: Raw) -> Rollout:
+def _rollout(raw: Raw, *, steps: bool) -> Rollout:
     return Rollout(
         attempt=whole(raw.get("attempt")),
         kind=text(raw.get("kind")),
@@ -174,11 +174,11 @@ def _rollout(raw: Raw) -> Rollout:
         deadline=time(raw.get("deadline")),
         expected_finish=time(raw.get("expectedFinish")),
         gates=_gates(raw),
-        steps=tuple(_step(one) for one in parts(raw, "steps")),
+        steps=tuple(_step(one) for one in parts(raw, "steps")) if steps else (),
     )
 
 
-def _outcome(raw: Raw) -> Outcome:
+def _outcome(raw: Raw, *, steps: bool) -> Outcome:
     return Outcome(
         revision=text(raw.get("revision")) or "?",
         version=text(raw.get("version")),
@@ -189,7 +189,7 @@ def _outcome(raw: Raw) -> Outcome:
         at=time(raw.get("at")),
         stage=text(raw.get("stage")),
         gates=_gates(raw),
-        steps=tuple(_step(one) for one in parts(raw, "steps")),
+        steps=tuple(_step(one) for one in parts(raw, "steps")) if steps else (),
     )
 
 

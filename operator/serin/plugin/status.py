@@ -67,7 +67,9 @@ def headline(md: Deployment) -> Text:
     elif where is Standing.PROMOTED:
         line.append(f"  {wanted} serves")
     elif md.stable is not None and md.stable.version != md.version:
-        line.append(f"  {wanted} is asked for, {md.stable.version} serves")
+        line.append(f"  {wanted} is asked for, {md.stable.version} is stable")
+    elif md.stable is not None and md.observed:
+        line.append(f"  {wanted} is stable")
     else:
         line.append(f"  {wanted} is asked for")
     if md.paused:

@@ -1,0 +1,166 @@
+"""Objects as a cluster would hold them, made by the decision core itself: a story is a World at one instant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from serin.rollout.observation import Target
+from tests.unit.rollout.looks import plan
+from tests.unit.rollout.world import NAME, START, World, at_stage, serving
+
+Raw = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Story:
+    """A ModelDeployment and its ModelRevisions, raw, and what time it is."""
+
+    md: Raw
+    revisions: list[Raw]
+    now: datetime
+
+
+def story(world: World, *, generation: int = 1) -> Story:
+    """What the API server holds of a world. generation: of the spec; the status is about generation 1."""
+    assert isinstance(world.wanted, Target)
+    return Story(
+        md={
+            "apiVersion": "serin.dev/v1alpha1",
+            "kind": "ModelDeployment",
+            "metadata": {
+                "name": NAME,
+                "namespace": "ml",
+                "generation": generation,
+                "creationTimestamp": _time(START - timedelta(days=9)),
+                "resourceVersion": "7",
+            },
+            "spec": _spec(world.wanted.version) | {"rollout": {"paused": world.paused}},
+            "status": world.status,
+        },
+        revisions=[_revision(name, index, status) for index, (name, status) in enumerate(world.records.items())],
+        now=world.now,
+    )
+
+
+def ticked(world: World, number: int) -> World:
+    """The world so many intervals later; looks that ask for another one at once get it."""
+    for _ in range(number):
+        decision = world.tick()
+        while decision.look_again_seconds == 0.0:
+            decision = world.look()
+    return world
+
+
+def bad_from(world: World, bad: float) -> World:
+    """The world with a candidate that answers so many requests badly from now on; stable one in a thousand."""
+    world.traffic = replace(world.traffic, bad={"stable": 0.001, "candidate": bad})
+    return world
+
+
+def _serving() -> World:
+    return serving("v1", plan(), replicas=2)
+
+
+def _small() -> World:
+    return ticked(at_stage(_serving(), "v2", 0), 2)
+
+
+def _rolled_back() -> World:
+    world = bad_from(_serving(), 0.03)
+    world.deploy("v2")
+    return ticked(world, 12)
+
+
+def _rejected_and_next() -> World:
+    """Version 2 was rolled back, version 3 took its place, version 4 is on trial and paused."""
+    world = bad_from(_rolled_back(), 0.001)
+    world.deploy("v3")
+    world = ticked(world, 60)
+    world.deploy("v4")
+    world = ticked(world, 10)
+    world.paused = True
+    return ticked(world, 1)
+
+
+def _first() -> World:
+    world = World(plan())
+    world.deploy("v1")
+    return ticked(world, 1)
+
+
+def _outage() -> World:
+    world = _small()
+    world.outage = "connection refused"
+    return ticked(world, 3)
+
+
+def _crashing() -> World:
+    world = _small()
+    from serin.workloads.pods import Crash
+
+    world.pods["iris-v2"].crash = Crash("OutOfMemory", 1, "container model of pod iris-v2-x was killed")
+    world.pods["iris-v2"].restarts = 1
+    return ticked(world, 1)
+
+
+def _stable_down() -> World:
+    world = _serving()
+    world.pods["iris-v1"].ready = 0
+    return ticked(world, 1)
+
+
+STORIES: dict[str, Callable[[], Story]] = {
+    "promoted": lambda: story(_serving()),
+    "first_deployment": lambda: story(_first()),
+    "in_a_canary_stage": lambda: story(_small()),
+    "in_bake": lambda: story(ticked(at_stage(_serving(), "v2", 2), 2)),
+    "rolled_back": lambda: story(_rolled_back()),
+    "crashed": lambda: story(_crashing()),
+    "metrics_away": lambda: story(_outage()),
+    "paused_after_others": lambda: story(_rejected_and_next()),
+    "stable_down": lambda: story(_stable_down()),
+    "spec_not_seen_yet": lambda: story(_serving(), generation=2),
+}
+
+
+def _spec(version: str) -> Raw:
+    return {
+        "model": {"name": NAME, "version": version},
+        "serving": {
+            "port": 8080,
+            "template": {
+                "spec": {
+                    "containers": [
+                        {
+                            "name": "model",
+                            "image": f"registry.example/iris:{version}",
+                            "env": [{"name": "THREADS", "value": "4"}],
+                        }
+                    ]
+                }
+            },
+        },
+    }
+
+
+def _revision(name: str, index: int, status: Raw) -> Raw:
+    created = _time(START + timedelta(minutes=index))
+    return {
+        "apiVersion": "serin.dev/v1alpha1",
+        "kind": "ModelRevision",
+        "metadata": {
+            "name": name,
+            "namespace": "ml",
+            "creationTimestamp": created,
+            "labels": {"serin.dev/deployment": NAME},
+        },
+        "spec": {"deployment": NAME, **_spec(name.removeprefix(f"{NAME}-")), "contentHash": f"sha256:{index}"},
+        "status": status,
+    }
+
+
+def _time(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,389 @@
+"""The commands against an API server over loopback: what they ask for, print, and exit with."""
+
+from __future__ import annotations
+
+import copy
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from serin.cli import following, kubectl
+from tests.unit.cli.api_server import ApiServer, serving
+from tests.unit.cli.stories import STORIES, Story
+
+Run = Callable[..., int]
+
+
+@pytest.fixture
+def api() -> Iterator[ApiServer]:
+    """An API server with nothing in it."""
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def run(api: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """`kubectl serin ...`; the exit code comes back."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setattr(following, "AGAIN_SECONDS", 0.1)
+    path = api.kubeconfig(tmp_path)
+
+    def call(*words: str, kubeconfig: str | None = path) -> int:
+        more = ["--kubeconfig", kubeconfig] if kubeconfig else []
+        monkeypatch.setattr("sys.argv", ["kubectl-serin", *words, *more])
+        with pytest.raises(SystemExit) as ended:
+            kubectl.main()
+        code = ended.value.code
+        assert code is None or isinstance(code, int)
+        return code or 0
+
+    return call
+
+
+def hold(api: ApiServer, name: str) -> Story:
+    """Put a story into the cluster."""
+    story = STORIES[name]()
+    api.add("modeldeployments", story.md)
+    api.add("modelrevisions", *story.revisions)
+    return story
+
+
+def test_get_has_a_line_for_each_however_many_pages_they_come_in(
+    api: ApiServer, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    story = STORIES["promoted"]()
+    for number in range(1201):
+        md = copy.deepcopy(story.md)
+        md["metadata"]["name"] = f"iris-{number:04}"
+        api.add("modeldeployments", md)
+    assert run("get") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1202
+    assert [asked.query.get("continue") for asked in api.asked] == [None, "500", "1000"]
+    assert {asked.query["limit"] for asked in api.asked} == {"500"}
+
+
+def test_lines_of_get_are_never_broken_however_long(
+    api: ApiServer, run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold(api, "in_a_canary_stage")
+    monkeypatch.setenv("COLUMNS", "40")
+    assert run("get", "-o", "wide") == 0
+    head, line = capsys.readouterr().out.splitlines()
+    assert head.split()[-3:] == ["PHASE", "WAITING", "URL"]
+    assert line.rstrip().endswith("http://iris.example.com/")
+    assert "more requests of the candidate" in line
+
+
+def test_the_namespace_is_the_contexts_unless_another_is_given(api: ApiServer, run: Run) -> None:
+    run("get")
+    run("get", "--namespace", "other")
+    run("get", "--all-namespaces")
+    assert [asked.path.removeprefix("/apis/serin.dev/v1alpha1") for asked in api.asked] == [
+        "/namespaces/ml/modeldeployments",
+        "/namespaces/other/modeldeployments",
+        "/modeldeployments",
+    ]
+
+
+def test_an_empty_namespace_is_said_and_is_no_failure(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("status") == 0
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == "there is no ModelDeployment in namespace ml; -A looks in all namespaces\n"
+
+
+def test_an_empty_list_is_a_list_in_json(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("get", "-o", "json") == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_status_reads_the_revisions_of_its_deployment_only(
+    api: ApiServer, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hold(api, "rolled_back")
+    assert run("status", "iris") == 0
+    assert "iris-v2  version v2  Rejected (GateFailed)" in capsys.readouterr().out
+    assert api.asked[-1].query["labelSelector"] == "serin.dev/deployment=iris"
+
+
+@pytest.mark.parametrize("form", ["json", "yaml"])
+def test_status_as_data_has_the_numbers_and_nothing_that_is_not_known(
+    api: ApiServer, run: Run, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    hold(api, "in_a_canary_stage")
+    assert run("status", "iris", "-o", form) == 0
+    out = capsys.readouterr().out
+    found: Any = json.loads(out) if form == "json" else yaml.safe_load(out)
+    assert found["standing"] == "rolling out"
+    rollout = found["deployment"]["rollout"]
+    assert rollout["gates"][0]["candidate"] == {"total": 150.0, "bad": 0.0}
+    assert rollout["gates"][0]["interval"] == [pytest.approx(-0.0057, abs=1e-3), pytest.approx(0.031, abs=1e-3)]
+    assert "difference" not in rollout["gates"][1]  # nothing was counted
+    assert found["revisions"][0]["name"] == "iris-v2"
+
+
+def test_nothing_is_coloured_into_a_pipe(api: ApiServer, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    hold(api, "rolled_back")
+    run("status", "iris")
+    assert "\x1b" not in capsys.readouterr().out
+
+
+def test_history_of_a_revision_is_found_by_its_version(
+    api: ApiServer, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hold(api, "rolled_back")
+    assert run("history", "iris", "v2") == 0
+    out = capsys.readouterr().out
+    assert out.startswith("iris-v2  version v2  Rejected (GateFailed)")
+    assert "roll back  small, 0 %  GateFailed" in out
+
+
+def test_a_revision_that_is_not_there_fails_with_those_that_are(
+    api: ApiServer, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hold(api, "rolled_back")
+    assert run("explain", "iris", "v9") == 1
+    assert "there is no revision v9; there are: iris-v2, iris-v1" in capsys.readouterr().err
+
+
+def test_diff_compares_stable_with_what_was_tried_last(
+    api: ApiServer, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hold(api, "rolled_back")
+    assert run("diff", "iris", "-o", "json") == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "before": "iris-v1",
+        "after": "iris-v2",
+        "fields": [
+            {"field": "model.version", "before": "v1", "after": "v2"},
+            {
+                "field": "serving.template.spec.containers[model].image",
+                "before": "registry.example/iris:v1",
+                "after": "registry.example/iris:v2",
+            },
+        ],
+    }
+
+
+def test_pause_writes_one_field_and_resume_takes_it_back(
+    api: ApiServer, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    story = hold(api, "in_a_canary_stage")
+    assert run("pause", "iris") == 0
+    assert capsys.readouterr().out == "ml/iris paused; it can still roll back\n"
+    written = api.asked[-1]
+    assert (written.method, written.body) == ("PATCH", {"spec": {"rollout": {"paused": True}}})
+    assert written.content_type == "application/merge-patch+json"
+    assert written.query == {"fieldManager": "kubectl-serin"}
+    assert story.md["spec"]["rollout"] == {"paused": True}
+    assert run("resume", "iris") == 0
+    assert story.md["spec"]["rollout"] == {"paused": False}
+
+
+def test_pausing_twice_writes_once(api: ApiServer, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    hold(api, "paused_after_others")
+    assert run("pause", "iris") == 0
+    assert capsys.readouterr().out == "ml/iris is paused already\n"
+    assert {asked.method for asked in api.asked} == {"GET"}
+
+
+def test_pausing_what_git_keeps_says_who_will_undo_it(
+    api: ApiServer, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    story = hold(api, "in_a_canary_stage")
+    story.md["metadata"]["managedFields"] = [{"manager": "argocd-controller"}, {"manager": "serin"}]
+    run("pause", "iris")
+    assert capsys.readouterr().err.startswith("argocd-controller keeps this object")
+
+
+# --- wait ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "words"),
+    [
+        ("promoted", 0, "ml/iris promoted: iris-v1 is stable: the first revision is ready"),
+        (
+            "rolled_back",
+            3,
+            "ml/iris rolled back (RolledBack): iris-v2 was rolled back (GateFailed): errors: candidate 9",
+        ),
+        ("crashed", 3, "ml/iris rolled back (RolledBack): iris-v2 was rolled back (CrashLoop)"),
+    ],
+)
+def test_wait_tells_promoted_from_rolled_back_by_its_exit_code(
+    api: ApiServer, run: Run, capsys: pytest.CaptureFixture[str], name: str, code: int, words: str
+) -> None:
+    hold(api, name)
+    assert run("wait", "iris") == code
+    assert capsys.readouterr().out.startswith(words)
+
+
+@pytest.mark.parametrize("name", ["spec_not_seen_yet", "in_a_canary_stage", "metrics_away", "first_deployment"])
+def test_wait_times_out_while_there_is_no_end(
+    api: ApiServer, run: Run, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """Above all not at the old Promoted=True of a spec that the operator has not looked at."""
+    hold(api, name)
+    assert run("wait", "iris", "--timeout", "0s") == 124
+    assert capsys.readouterr().out.startswith("ml/iris timed out: ")
+
+
+def test_wait_ends_when_the_spec_asks_for_another_version(
+    api: ApiServer, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    story = hold(api, "in_a_canary_stage")
+    changing = _when_asked(api, 1, lambda: story.md["spec"]["model"].update(version="v3"))
+    assert run("wait", "iris", "--timeout", "20s") == 5
+    changing.join()
+    assert capsys.readouterr().out == "ml/iris superseded: the spec asks for something else by now: version v3\n"
+
+
+def test_wait_outlasts_an_api_server_that_fails_for_a_moment(
+    api: ApiServer, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    story = hold(api, "in_a_canary_stage")
+
+    def fail() -> None:
+        api.broken = True
+
+    def end() -> None:
+        story.md["status"] = STORIES["rolled_back"]().md["status"]
+        api.broken = False
+
+    threads = [_when_asked(api, 1, fail), _when_asked(api, 2, end)]
+    assert run("wait", "iris", "--timeout", "20s") == 3
+    for thread in threads:
+        thread.join()
+    assert "the API server answered 500: etcdserver: request timed out; trying again" in capsys.readouterr().err
+
+
+def test_wait_for_a_version_that_nobody_asked_for_is_refused(
+    api: ApiServer, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A pipeline that applied nothing must not be told of the success of the version before."""
+    hold(api, "promoted")
+    assert run("wait", "iris", "--version", "v2") == 2
+    assert "asks for version v1, not v2" in capsys.readouterr().err
+
+
+# --- watch -----------------------------------------------------------------------------------------------------------
+
+
+def test_watch_into_a_pipe_has_a_line_for_each_change_and_none_for_growing_numbers(
+    api: ApiServer, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    story = hold(api, "in_a_canary_stage")
+    same = copy.deepcopy(story.md)
+    same["status"]["rollout"]["waitingFor"] = "soaking, 45 of 60 s"
+    bake = STORIES["in_bake"]().md
+    api.changes = [
+        {"type": "MODIFIED", "object": same},
+        {"type": "MODIFIED", "object": bake},
+        {"type": "DELETED", "object": bake},
+    ]
+    assert run("watch", "iris") == 0
+    lines = [line.partition("  ")[2] for line in capsys.readouterr().out.splitlines()[:-1]]
+    assert lines == [
+        "Canary  stage small, 10 %, undecided  RollingOut",
+        "Baking  stage bake, 95 %, pass  RollingOut",
+    ]
+    watched = next(asked for asked in api.asked if "watch" in asked.query)
+    assert watched.query["resourceVersion"] == "7"
+    assert watched.query["fieldSelector"] == "metadata.name=iris"
+
+
+def test_watch_begins_anew_when_the_version_that_it_saw_is_too_old(
+    api: ApiServer, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hold(api, "in_a_canary_stage")
+    api.changes = [{"type": "ERROR", "object": {"code": 410}}]
+    gone = _when_asked(api, 4, api.objects.clear)
+    assert run("watch", "iris") == 0
+    gone.join()
+    assert capsys.readouterr().out.splitlines()[-1] == "ml/iris is gone"
+
+
+# --- failures --------------------------------------------------------------------------------------------------------
+
+
+def test_a_name_that_is_not_there(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("status", "iris") == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.splitlines() == [
+        "error: there is no ModelDeployment iris in namespace ml",
+        "  `kubectl serin get --all-namespaces` lists what there is; is ml the right namespace (-n)?",
+    ]
+
+
+@pytest.mark.parametrize("command", [["get"], ["status", "iris"], ["watch", "iris"], ["wait", "iris"]])
+def test_a_cluster_without_serin(
+    api: ApiServer, run: Run, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    api.installed = False
+    assert run(*command) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "error: the cluster does not know the kind ModelDeployment of serin.dev/v1alpha1",
+        "  install Serin there (docs/quickstart.md), or choose another cluster by --context",
+    ]
+
+
+def test_missing_rights(api: ApiServer, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    api.forbids = True
+    assert run("get", "-A") == 1
+    said = capsys.readouterr().err
+    assert 'User "me" cannot list resource "modeldeployments"' in said
+    assert "give one: -n NAMESPACE" in said
+
+
+def test_a_server_that_is_away(api: ApiServer, run: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    api.port = 1  # nothing listens there
+    began = time.monotonic()
+    assert run("get", kubeconfig=api.kubeconfig(tmp_path)) == 1
+    assert time.monotonic() - began < 5
+    said = capsys.readouterr().err
+    assert said.startswith("error: http://127.0.0.1:1 does not answer: ")
+    assert "kubectl cluster-info" in said
+
+
+def test_no_kubeconfig_at_all(
+    run: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("get", kubeconfig=str(tmp_path / "none")) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: no way to reach a cluster: ")
+    assert "--kubeconfig FILE" in said
+
+
+def test_a_context_that_is_not_there(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("get", "--context", "elsewhere") == 1
+    assert "elsewhere" in capsys.readouterr().err
+
+
+def test_a_time_out_that_is_no_duration(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("wait", "iris", "--timeout", "4") == 2
+    assert "write 90s, 30m or 4h" in capsys.readouterr().err
+
+
+def _when_asked(api: ApiServer, number: int, act: Callable[[], object]) -> threading.Thread:
+    """Do something once so many requests have come."""
+
+    def body() -> None:
+        for _ in range(3000):
+            if len(api.asked) >= number:
+                act()
+                return
+            time.sleep(0.01)
+
+    thread = threading.Thread(target=body)
+    thread.start()
+    return thread
