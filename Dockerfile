@@ -17,9 +17,14 @@ COPY pyproject.toml README.md LICENSE ./
 COPY operator operator
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir /dist . \
  && /opt/serin/bin/pip install --no-deps --no-index /dist/serin-*.whl \
- && /opt/serin/bin/pip uninstall --yes --quiet pip setuptools
+ && /opt/serin/bin/pip check \
+ && /opt/serin/bin/pip uninstall --yes --quiet pip setuptools \
+ && /opt/serin/bin/serin run --help
 
 FROM python:${PYTHON}-slim
+LABEL org.opencontainers.image.title="serin" \
+      org.opencontainers.image.description="A Kubernetes operator that promotes or rolls back machine-learning models on statistical evidence." \
+      org.opencontainers.image.licenses="Apache-2.0"
 # Bytecode was compiled when it was installed; nothing is written at run time, so the root file system may be read-only.
 ENV PATH=/opt/serin/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 COPY --from=build /opt/serin /opt/serin

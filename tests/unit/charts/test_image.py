@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 import tomllib
 from fnmatch import fnmatch
 from importlib.metadata import requires
+from pathlib import Path
 
 from packaging.requirements import Requirement
 
@@ -27,6 +30,46 @@ def _copied() -> list[str]:
     return [path for words in lines if not words[0].startswith("--from") for path in words[:-1]]
 
 
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+HADOLINT = Path(sys.executable).parent / "hadolint"
+
+
+def _hadolint(text: str) -> subprocess.CompletedProcess[str]:
+    command = [HADOLINT, "--no-color", "--failure-threshold=style", "-"]
+    return subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_hadolint_has_nothing_to_say() -> None:
+    """Its mildest remark counts; one that there is reason for is made."""
+    text = (ROOT / "Dockerfile").read_text()
+    assert _hadolint(text).stdout == ""
+    assert "DL3042" in _hadolint(text.replace(" PIP_NO_CACHE_DIR=1", "")).stdout
+
+
+def test_the_image_is_made_in_two_stages() -> None:
+    """Of the first one only the environment is kept: no compiler, no source, no pip, no list of hashes."""
+    assert _instructions("FROM") == ["python:${PYTHON}-slim AS build", "python:${PYTHON}-slim"]
+    last = DOCKERFILE.rpartition("\nFROM ")[2].splitlines()
+    assert [line for line in last if line.startswith(("COPY", "ADD", "RUN"))] == [
+        "COPY --from=build /opt/serin /opt/serin"
+    ]
+    assert "pip uninstall --yes --quiet pip setuptools" in DOCKERFILE
+
+
+def test_the_base_has_a_python_that_the_package_takes() -> None:
+    """The oldest one, which the locked requirements are resolved for."""
+    (version,) = [line.partition("=")[2] for line in _instructions("ARG")]
+    assert PROJECT["requires-python"] == f">={version}"
+
+
+def test_the_labels_are_those_of_the_package() -> None:
+    """Registries show them."""
+    labels = dict(word.split("=", 1) for word in shlex.split(_instructions("LABEL")[0]))
+    assert labels["org.opencontainers.image.title"] == PROJECT["name"]
+    assert labels["org.opencontainers.image.description"] == PROJECT["description"]
+    assert labels["org.opencontainers.image.licenses"] == PROJECT["license"]
+
+
 def test_what_is_copied_is_there() -> None:
     """And .dockerignore lets it pass."""
     assert IGNORED[1] == "*"
@@ -38,16 +81,14 @@ def test_what_is_copied_is_there() -> None:
 
 def test_the_wheel_needs_nothing_that_is_not_copied() -> None:
     """Files that pyproject.toml names must be there when the wheel is made."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    needed = {project["readme"], *project["license-files"], "pyproject.toml", "operator"}
+    needed = {PROJECT["readme"], *PROJECT["license-files"], "pyproject.toml", "operator"}
     assert needed <= set(_copied())
 
 
 def test_the_entry_point_is_a_command_of_the_package() -> None:
     """`serin run`, with the arguments that the Deployment gives."""
-    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
     assert _instructions("ENTRYPOINT") == ['["serin", "run"]']
-    assert scripts["serin"] == "serin.cli.main:main"
+    assert PROJECT["scripts"]["serin"] == "serin.cli.main:main"
     arguments = installed()["Deployment", "serin"]["spec"]["template"]["spec"]["containers"][0]["args"]
     assert str(_parser().parse_args(["run", *arguments]).config) == "/etc/serin/config.yaml"
 
