@@ -122,12 +122,22 @@ class Evidence:
         """Run all sources' clocks until cancelled."""
         async with asyncio.TaskGroup() as group:
             for name, hub in self._hubs.items():
-                group.create_task(self._clock(name, hub))
+                group.create_task(self._forever(name, hub))
 
     def close(self) -> None:
         """Give the sources' threads and connections back."""
         for hub in self._hubs.values():
             hub.close()
+
+    async def _forever(self, name: str, hub: Hub) -> None:
+        """Run one source's clock; a fault of ours in it must not end the operator, who rolls back by the others."""
+        while True:
+            try:
+                await self._clock(name, hub)
+            except Exception:
+                logger.exception("metrics clock failed, starting anew", extra={"source": name})
+                self._tell(name, "a fault in reading the metrics; see the operator's log")
+            await asyncio.sleep(hub.grid.interval)
 
     async def _clock(self, name: str, hub: Hub) -> None:
         loop = asyncio.get_running_loop()

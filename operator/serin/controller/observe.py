@@ -22,7 +22,7 @@ from serin.controller.evidence import Beginning, Forward, GoOn, History, Want
 from serin.controller.memory import Memory
 from serin.metrics.presets import PRESETS, Preset, unsupported
 from serin.metrics.promql import TemplateError, expand
-from serin.metrics.reading import ArmRef, Arms, CompareNeed, Need, QueryNeed, SlowNeed
+from serin.metrics.reading import ArmRef, Arms, CompareNeed, Need, Outage, QueryNeed, SlowNeed
 from serin.metrics.source import MetricSource
 from serin.rollout.decision import Decision
 from serin.rollout.observation import Observation, Occupant, Past, Refused, Target, Wanted
@@ -198,6 +198,16 @@ def want_of(view: View, state: State, config: Config) -> Want | None:
     draining = ArmRef(namespace, slot_service(name, slot), tenant.revision)
     preset = source.preset if plan.preset == "auto" else plan.preset
     return Want(source.name, preset, Arms(arm(state.stable), draining), ())
+
+
+def unreadable(state: State, config: Config) -> tuple[Outage, ...]:
+    """What there is instead of readings when the operator came back without the attempt's metric source."""
+    attempt = state.attempt
+    if attempt is None or attempt.kind is not Kind.COMPARED or find_source(config, attempt.plan.source) is not None:
+        return ()
+    known = ", ".join(one.name for one in config.metric_sources) or "none"
+    words = f"metric source {attempt.plan.source} is no longer in the operator's configuration (there: {known})"
+    return (Outage(attempt.instant, Reason.METRICS_UNAVAILABLE, words),)
 
 
 def beginning(state: State) -> Beginning:

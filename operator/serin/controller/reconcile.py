@@ -23,7 +23,7 @@ from serin.controller.freshness import due_seconds
 from serin.controller.invalid import invalid_status
 from serin.controller.kube import Conflict, Unavailable
 from serin.controller.memory import Key, Memory
-from serin.controller.observe import View, beginning, carried, observe, parse, want_of
+from serin.controller.observe import View, beginning, carried, observe, parse, unreadable, want_of
 from serin.controller.telemetry import Telemetry
 from serin.rollout.decide import decide
 from serin.rollout.decision import Note
@@ -110,7 +110,7 @@ class Reconciler:
         self._read(key, view, state)
         # Taken readings belong to no state until one that holds them is remembered; a look that fails before keeps
         # them here, else the evidence of that instant would be lost.
-        memory.pending += self._evidence.take(key)
+        memory.pending += self._evidence.take(key) or unreadable(state, self._config)
         view = replace(view, seen=replace(view.seen, readings=memory.pending))
         decision = decide(view.seen, now)
         in_the_way = await self._writer.in_the_way(view, decision)
@@ -119,7 +119,8 @@ class Reconciler:
             view = replace(view, seen=replace(view.seen, wanted=in_the_way.refused, adoptable=None))
             decision = decide(view.seen, now)
         status = status_of(decision, view.seen, _subject(view), _conditions(raw), now)
-        if landmark(status) == landmark(stored):
+        moved = landmark(status) != landmark(stored)
+        if not moved:
             # `carried` only once everything is written: should the weights not be, the next look must see again that
             # somebody changed them, or nobody would ever be told.
             memory.remember(replace(decision.state, carried=state.carried))
@@ -150,6 +151,10 @@ class Reconciler:
         if memory.obstacle is not None:
             self._add_later(key, OBSTACLE_RETRY_SECONDS if known else 0.0)
         if memory.refusal is not None:
+            self._add_later(key, 0.0)
+        if moved:
+            # What this look observed belongs to the state before: an old stable is a tenant to drain only from now on,
+            # and our own writes, which the cache has already, wake nobody.
             self._add_later(key, 0.0)
         if decision.look_again_seconds is not None:
             self._add_later(key, decision.look_again_seconds)

@@ -225,3 +225,22 @@ def test_what_was_asked_for_a_want_that_is_gone_is_not_taken_for_the_next() -> N
 
     run(play(prometheus, [(1, wants(History(0.0))), (0.5, replaced), (2 * INTERVAL, nothing)], rollouts))
     assert rollouts.readings()[-1].seconds == INTERVAL
+
+
+def test_a_fault_of_ours_in_one_reading_ends_no_clock() -> None:
+    """Whoever reads is told and holds; with the next instant it goes on, and nothing is lost."""
+    prometheus, rollouts = Prometheus(), Rollouts()
+    answers = prometheus.query
+    faults = [ZeroDivisionError("a mistake")]
+
+    async def query(expression: str, time: float) -> Any:
+        if faults and time > T0:
+            raise faults.pop()
+        return await answers(expression, time)
+
+    prometheus.query = query  # type: ignore[method-assign]
+    run(play(prometheus, [(1, wants(Forward())), (8 * INTERVAL, nothing)], rollouts))
+    taken = rollouts.taken[IRIS]
+    assert [type(one) for one in taken].count(Outage) == 1
+    assert sum(one.stable_requests for one in taken if isinstance(one, Reading)) >= 6 * 10
+    assert faults == []
