@@ -12,7 +12,18 @@ from typing import Annotated, Literal
 import typer
 
 from serin.cli.failure import Failure
-from serin.cli.options import AllNamespaces, Context, Kubeconfig, Name, Namespace, OptionalName, Output
+from serin.cli.options import (
+    AllNamespaces,
+    Context,
+    Filename,
+    Kubeconfig,
+    Name,
+    Namespace,
+    OptionalName,
+    Output,
+    Rates,
+    Speed,
+)
 from serin.cli.output import Format, warn
 
 Shell = Literal["bash", "zsh", "fish"]
@@ -162,6 +173,64 @@ def explain(
     from serin.cli.reports import explain
 
     explain(Cluster.connect(kubeconfig, context), name, revision, namespace, output)
+
+
+@app.command()
+def plan(
+    name: OptionalName = None,
+    filename: Filename = None,
+    requests_per_second: Speed = None,
+    rate: Rates = None,
+    output: Output = Format.TABLE,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Say how long a policy takes on some traffic, and how soon it finds a bad version. Default: the built-in one."""
+    from serin.cli.forecasting import plan_built_in, plan_of_cluster, plan_of_files
+
+    if filename:
+        plan_of_files(filename, name, requests_per_second, rate or [], output)
+    elif name is None:
+        plan_built_in(requests_per_second, rate or [], output)
+    else:
+        from serin.cli.cluster import Cluster
+
+        cluster = Cluster.connect(kubeconfig, context)
+        plan_of_cluster(cluster, name, namespace, requests_per_second, rate or [], output)
+
+
+@app.command()
+def lint(
+    files: Annotated[
+        list[str] | None, typer.Argument(metavar="[FILE]...", help="Files or folders; - for standard input.")
+    ] = None,
+    filename: Filename = None,
+    requests_per_second: Speed = None,
+    rate: Rates = None,
+    scrape_interval: Annotated[
+        str, typer.Option("--scrape-interval", metavar="DURATION", help="Between two scrapes of the metrics.")
+    ] = "15s",
+    preset: Annotated[
+        str | None, typer.Option("--preset", metavar="NAME", help="What preset auto stands for in the operator.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail on warnings too.")] = False,
+    output: Output = Format.TABLE,
+) -> None:
+    """Check manifests offline by the API's rules, and say what they will not do. Exit code 1: would be refused."""
+    from serin.cli.forecasting import lint
+
+    sys.exit(
+        lint(
+            [*(files or []), *(filename or [])],
+            scrape=scrape_interval,
+            speed=requests_per_second,
+            rates=rate or [],
+            preset=preset,
+            strict=strict,
+            form=output,
+        )
+    )
 
 
 @app.command()

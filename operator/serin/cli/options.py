@@ -17,6 +17,21 @@ Context = Annotated[str | None, typer.Option("--context", metavar="NAME", help="
 Kubeconfig = Annotated[str | None, typer.Option("--kubeconfig", metavar="FILE", help="How to reach the cluster.")]
 Output = Annotated[Format, typer.Option("--output", "-o", help="How to print it.")]
 
+Filename = Annotated[
+    list[str] | None,
+    typer.Option("--filename", "-f", metavar="FILE", help="A manifest or a folder of them; may be repeated."),
+]
+Speed = Annotated[
+    float | None,
+    typer.Option("--requests-per-second", metavar="NUMBER", help="Of stable and candidate together."),
+]
+Rates = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--rate", metavar="[GATE=]PERCENT", help="Stable's share of bad requests, such as 0.5% or slow=2%; else 0.1%."
+    ),
+]
+
 
 def complete_name(ctx: typer.Context, incomplete: str) -> list[str]:
     """Names of ModelDeployments that begin so."""

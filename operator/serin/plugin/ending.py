@@ -12,6 +12,7 @@ counts: right after an apply the old conditions still stand, with Promoted=True 
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
@@ -120,8 +121,8 @@ def describe(end: Ending, key: str) -> str:
             assert_never(end)
 
 
-def content(raw: Raw) -> tuple[object, ...]:
-    """What of a raw ModelDeployment makes a revision. When it changes, another rollout is meant than before."""
+def content(raw: Raw) -> str:
+    """What of a raw ModelDeployment makes a revision, as text; when it changes, another rollout is meant."""
     model, serving = part(part(raw, "spec"), "model"), part(part(raw, "spec"), "serving")
-    identity = tuple(model.get(name) for name in ("name", "version", "uri", "digest"))
-    return (*identity, *(serving.get(name) for name in ("template", "port", "protocol")))
+    identity = [model.get(name) for name in ("name", "version", "uri", "digest")]
+    return json.dumps([identity, [serving.get(name) for name in ("template", "port", "protocol")]], sort_keys=True)

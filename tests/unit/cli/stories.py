@@ -1,10 +1,17 @@
-"""Objects as a cluster would hold them, made by the decision core itself: a story is a World at one instant."""
+"""Objects as a cluster would hold them: a story is a World of the decision core's tests at one instant.
+
+They are made by the core itself (`MAKERS`) and kept in testdata/*.jsonl, which the tests read (`STORIES`): else every
+change of a statistic's last digit would change every text. test_views.py holds the kept ones against the core's.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from serin.rollout.observation import Target
@@ -112,7 +119,7 @@ def _stable_down() -> World:
     return ticked(world, 1)
 
 
-STORIES: dict[str, Callable[[], Story]] = {
+MAKERS: dict[str, Callable[[], Story]] = {
     "promoted": lambda: story(_serving()),
     "first_deployment": lambda: story(_first()),
     "in_a_canary_stage": lambda: story(_small()),
@@ -124,6 +131,25 @@ STORIES: dict[str, Callable[[], Story]] = {
     "stable_down": lambda: story(_stable_down()),
     "spec_not_seen_yet": lambda: story(_serving(), generation=2),
 }
+
+
+FOLDER = Path(__file__).parent / "testdata"
+
+
+def load(name: str) -> Story:
+    """A story that was kept: the time, the ModelDeployment and its revisions, a line for each."""
+    now, md, *revisions = (json.loads(line) for line in (FOLDER / f"{name}.jsonl").read_text().splitlines())
+    return Story(md, revisions, datetime.fromisoformat(now))
+
+
+def keep(name: str, one: Story) -> None:
+    """Keep a story."""
+    lines = [one.now.isoformat(), one.md, *one.revisions]
+    text = "\n".join(json.dumps(line, separators=(",", ":")) for line in lines)
+    (FOLDER / f"{name}.jsonl").write_text(f"{text}\n")
+
+
+STORIES: dict[str, Callable[[], Story]] = {name: partial(load, name) for name in MAKERS}
 
 
 def _spec(version: str) -> Raw:

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from serin.cli import following, kubectl
+from tests.unit.api.builders import deployment, policy
 from tests.unit.cli.api_server import ApiServer, serving
 from tests.unit.cli.stories import STORIES, Story
 
@@ -36,6 +37,7 @@ def run(api: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     path = api.kubeconfig(tmp_path)
 
     def call(*words: str, kubeconfig: str | None = path) -> int:
+        """kubeconfig: None for commands that have no such option."""
         more = ["--kubeconfig", kubeconfig] if kubeconfig else []
         monkeypatch.setattr("sys.argv", ["kubectl-serin", *words, *more])
         with pytest.raises(SystemExit) as ended:
@@ -60,9 +62,8 @@ def test_get_has_a_line_for_each_however_many_pages_they_come_in(
 ) -> None:
     story = STORIES["promoted"]()
     for number in range(1201):
-        md = copy.deepcopy(story.md)
-        md["metadata"]["name"] = f"iris-{number:04}"
-        api.add("modeldeployments", md)
+        metadata = story.md["metadata"] | {"name": f"iris-{number:04}"}
+        api.add("modeldeployments", story.md | {"metadata": metadata})
     assert run("get") == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1202
@@ -310,6 +311,90 @@ def test_watch_begins_anew_when_the_version_that_it_saw_is_too_old(
     assert run("watch", "iris") == 0
     gone.join()
     assert capsys.readouterr().out.splitlines()[-1] == "ml/iris is gone"
+
+
+# --- plan and lint ---------------------------------------------------------------------------------------------------
+
+
+def test_plan_needs_no_cluster_for_the_built_in_policy(
+    api: ApiServer, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("plan", "--requests-per-second", "50") == 0
+    out = capsys.readouterr().out
+    assert out.startswith("policy built-in, at 50 requests/s\ntakes about ")
+    assert api.asked == []
+
+
+def test_plan_of_a_deployment_takes_its_policy_and_the_rates_that_were_seen(
+    api: ApiServer, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    story = hold(api, "in_a_canary_stage")
+    story.md["spec"] = deployment(rollout={"policyRef": {"name": "careful"}})["spec"]
+    api.add("rolloutpolicies", policy() | {"metadata": {"name": "careful", "namespace": "ml", "generation": 3}})
+    assert run("plan", "iris", "-o", "json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["policy"] == "careful, generation 3"
+    assert found["requestsPerSecond"] == pytest.approx(50.0)  # 750 in 15 s
+    assert found["gates"][0]["rate"] == pytest.approx(0.001, rel=0.05)
+
+
+def test_plan_says_that_the_policy_is_missing(api: ApiServer, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    story = hold(api, "promoted")
+    story.md["spec"] = deployment(rollout={"policyRef": {"name": "careful"}})["spec"]
+    assert run("plan", "iris", "--requests-per-second", "50") == 2
+    assert "there is no RolloutPolicy careful in this namespace" in capsys.readouterr().err
+
+
+def test_plan_of_a_file(run: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(yaml.safe_dump(policy()))
+    assert run("plan", "-f", str(file), "--requests-per-second", "50", "--rate", "slow=2%", "-o", "json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["policy"] == "careful"
+    assert {gate["name"]: gate.get("rate") for gate in found["gates"]}["slow"] == 0.02
+
+
+@pytest.mark.parametrize(
+    ("words", "want"),
+    [
+        (["plan"], "the traffic is not known"),
+        (["plan", "--requests-per-second", "0"], "must be above 0"),
+        (["plan", "--requests-per-second", "5", "--rate", "half"], "must be a percentage"),
+        (["plan", "-f", "nowhere.yaml", "--requests-per-second", "5"], "nowhere.yaml cannot be read"),
+        (["get", "iris", "-A"], "a name is one of a namespace"),
+    ],
+)
+def test_what_cannot_be_used_is_said_with_exit_code_2(
+    run: Run, capsys: pytest.CaptureFixture[str], words: list[str], want: str
+) -> None:
+    assert run(*words) == 2
+    assert want in capsys.readouterr().err
+
+
+def test_lint_of_nothing_is_no_success(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("lint", kubeconfig=None) == 2
+    assert "no file is given" in capsys.readouterr().err
+
+
+def test_lint_fails_on_what_would_be_refused(run: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    raw = deployment()
+    raw["spec"]["model"]["version"] = 2
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "bad.yaml").write_text(yaml.safe_dump(raw))
+    (tmp_path / "notes.txt").write_text("not: [yaml")
+    assert run("lint", str(tmp_path), kubeconfig=None) == 1
+    assert capsys.readouterr().out == (
+        f'{tmp_path}/sub/bad.yaml:1: error: ModelDeployment iris: spec.model.version: must be text; quote it: "2"\n'
+        "1 object: 1 error\n"
+    )
+
+
+def test_lint_of_files_without_an_object_of_serin_is_no_success(
+    run: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "service.yaml").write_text("apiVersion: v1\nkind: Service\nmetadata: {name: x}\n")
+    assert run("lint", str(tmp_path), kubeconfig=None) == 2
+    assert "nothing was checked" in capsys.readouterr().err
 
 
 # --- failures --------------------------------------------------------------------------------------------------------
