@@ -26,6 +26,9 @@ LABEL org.opencontainers.image.title="serin" \
       org.opencontainers.image.description="A Kubernetes operator that promotes or rolls back machine-learning models on statistical evidence." \
       org.opencontainers.image.licenses="Apache-2.0"
 # Bytecode was compiled when it was installed; nothing is written at run time, so the root file system may be read-only.
+# A user that is a number has neither a home nor a name unless they are said; the Kubernetes client looks for the one
+# when it is imported, kopf for the other when it starts.
+ENV HOME=/ USER=serin
 ENV PATH=/opt/serin/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 COPY --from=build /opt/serin /opt/serin
 # By number, so that runAsNonRoot can be checked.
