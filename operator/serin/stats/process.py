@@ -62,6 +62,7 @@ __all__ = [
     "log_sum",
     "new_rows",
     "quantised",
+    "unstaked",
 ]  # fmt: skip
 
 Floats = NDArray[np.float64]
@@ -128,24 +129,29 @@ class Parameters:
 
 @dataclass(frozen=True, slots=True)
 class BlockBets:
-    """Log e-variables of a block for each gate: shapes (gates, 9), (gates, 3), (gates, 31), (gates, 31)."""
+    """Log e-variables of a block for each gate: shapes (gates, 9), (gates, 3), (gates, 31), (gates, 31).
+
+    The last two are the interval's; None where nobody asks for one, as in simulations of verdicts.
+    """
 
     fail: Floats
     passing: Floats
-    at_most: Floats
-    at_least: Floats
+    at_most: Floats | None
+    at_least: Floats | None
 
 
 @dataclass(frozen=True, slots=True)
 class Betting:
     """A kind of test: which arms it needs, what its pass guesses weigh, and the e-variables of its blocks.
 
-    `bets` gets the rows with the open block in OPEN and must guess from everything else only.
+    `bets` gets the rows with the open block in OPEN and must guess from everything else only. Without
+    `with_interval` the interval stays (-1, 1).
     """
 
     needs_stable: bool
     pass_weights: tuple[float, ...]
     bets: Callable[[Rows, Parameters], BlockBets]
+    with_interval: bool = True
 
 
 def new_rows(gates: int) -> Rows:
@@ -192,12 +198,13 @@ def close_blocks(rows: Rows, parameters: Parameters, kind: Betting) -> Rows:
     bets = kind.bets(rows, parameters)
     root = 1.0 / parameters.overdispersion[:, None]
     k = rows[:, BLOCKS] + 1.0
-    staked = np.where(k == 1.0, 0.5, 0.5 / np.maximum(k * (k - 1.0), 1.0))
+    staked = unstaked(k - 1.0) - unstaked(k)
     rows[:, BLOCKS] = k
     rows[:, FAIL] = quantised(np.logaddexp(rows[:, FAIL], np.log(staked)[:, None]) + bets.fail * root)
     rows[:, PASS] = quantised(rows[:, PASS] + bets.passing * root)
-    rows[:, AT_MOST] = quantised(rows[:, AT_MOST] + bets.at_most * root)
-    rows[:, AT_LEAST] = quantised(rows[:, AT_LEAST] + bets.at_least * root)
+    if bets.at_most is not None and bets.at_least is not None:
+        rows[:, AT_MOST] = quantised(rows[:, AT_MOST] + bets.at_most * root)
+        rows[:, AT_LEAST] = quantised(rows[:, AT_LEAST] + bets.at_least * root)
     # Stable's history: e^(-900/3600) = .78 of it is left after a quarter of an hour.
     kept = np.exp(-(rows[:, SECONDS] - rows[:, SECONDS_CLOSED]) / _MEMORY_SECONDS)
     rows[:, HISTORY] = rows[:, HISTORY] * kept[:, None] + rows[:, OPEN][:, :2]
@@ -209,14 +216,21 @@ def close_blocks(rows: Rows, parameters: Parameters, kind: Betting) -> Rows:
 def derive(rows: Rows, parameters: Parameters, kind: Betting) -> Rows:
     """Return the rows with the columns filled in that follow from the stored ones."""
     rows = rows.copy()
-    cash = np.log(0.5 / np.maximum(rows[:, BLOCKS], 0.5))  # log 1 before the first block
+    cash = np.log(unstaked(rows[:, BLOCKS]))
     fail = [rows[:, FAIL.start + j] + np.log(FAIL_WEIGHTS[j]) for j in range(FAIL_GUESSES)]
     rows[:, LOG_E_FAIL] = log_sum([*fail, cash])
     passing = [rows[:, PASS.start + j] + np.log(kind.pass_weights[j]) for j in range(PASS_GUESSES)]
     rows[:, LOG_E_PASS] = log_sum(passing)
-    lower, upper = interval_bounds(parameters.grid, rows[:, AT_MOST], rows[:, AT_LEAST])
-    rows[:, INTERVAL.start], rows[:, INTERVAL.start + 1] = lower, upper
+    if kind.with_interval:
+        lower, upper = interval_bounds(parameters.grid, rows[:, AT_MOST], rows[:, AT_LEAST])
+        rows[:, INTERVAL.start], rows[:, INTERVAL.start + 1] = lower, upper
     return rows
+
+
+def unstaked(blocks: Floats) -> Floats:
+    """Return the share of the rollback process's starting cash that is not staked after so many blocks, in (0, 1]."""
+    left: Floats = 0.5 / np.maximum(blocks, 0.5)
+    return left
 
 
 def log_sum(terms: list[Floats]) -> Floats:

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serin.stats import Counts, RateSettings, RateTest, process
-from serin.stats.interval import BETS
 from serin.stats.process import Betting, BlockBets, Parameters, Rows
 from serin.stats.rate import PASS_WEIGHTS, TWO_ARMS, parameters_of, verdict_bets
 
@@ -18,11 +17,10 @@ CHUNK = 128  # rows at a time stay in the processor's cache
 
 def _without_interval(rows: Rows, parameters: Parameters) -> BlockBets:
     """Return the bets that verdicts need: a quarter of the work."""
-    nothing = np.zeros((len(rows), BETS))
-    return BlockBets(*verdict_bets(rows, parameters), nothing, nothing)
+    return BlockBets(*verdict_bets(rows, parameters), None, None)
 
 
-VERDICT_ONLY = Betting(needs_stable=True, pass_weights=PASS_WEIGHTS, bets=_without_interval)
+VERDICT_ONLY = Betting(needs_stable=True, pass_weights=PASS_WEIGHTS, bets=_without_interval, with_interval=False)
 
 
 @dataclass(frozen=True)
