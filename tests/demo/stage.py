@@ -279,4 +279,4 @@ def promoted(md: Mapping[str, Any], version: str) -> bool:
 def settled(md: Mapping[str, Any]) -> bool:
     """Say whether nothing is under way any more: no candidate, no slot that is being emptied."""
     status = md.get("status", {})
-    return not any(status.get(field) for field in ("rollout", "candidate", "drain"))
+    return not any(status.get(field) for field in ("rollout", "candidate"))

@@ -20,7 +20,7 @@ one: an operator with a newer scheme starts no rollout."""
 
 RECORD_MAX = 100
 
-RevisionVerdict = Literal["Pending", "Stable", "Retired", "Rejected", "Superseded", "Aborted", "Failed"]
+RevisionVerdict = Literal["Pending", "Stable", "Rejected", "Superseded", "Aborted", "Failed"]
 """The verdicts that this version writes. The status takes any word: a newer operator may write more, and neither
 an older CRD nor an older operator must choke on them."""
 
@@ -89,8 +89,8 @@ class ModelRevisionStatus(ApiModel):
     observed_generation: int = -1
     """The metadata.generation that this status is about; -1 until Serin has seen the object."""
     verdict: str = "Pending"
-    """Pending, Stable, Retired (was stable), Rejected (failed its trial), Superseded, Aborted, or Failed (the
-    first revision, never ready)."""
+    """Pending, Stable (was promoted; status.stable of the ModelDeployment says which one serves now), Rejected
+    (failed its trial), Superseded, Aborted, or Failed (the first revision, never ready)."""
     was_stable: bool = False
     """Whether it was stable once; then going back to it needs no trial."""
     attempts: int = 0

@@ -159,8 +159,6 @@ class Status(ApiModel):
     """The revision on trial."""
     rollout: RolloutStatus | None = None
     """The rollout under way."""
-    drain: dict[str, Any] | None = None
-    """The slot that is being emptied before its pods go. Serin's own: do not edit."""
     outcome: Outcome | None = None
     """How the last rollout ended."""
     conditions: Annotated[list[Condition], Field(json_schema_extra=list_map("type"))] = Field(default_factory=list)

@@ -33,6 +33,7 @@ from serin.rollout.state import Kind, Placed, State
 from serin.traffic.gateway import Claim
 from serin.traffic.router import ROUTERS, Router, router_for
 from serin.traffic.state import Absent, Conflict, Routed, RouteState
+from serin.traffic.status import ACCEPTED, accepted
 from serin.traffic.weights import Weights
 from serin.workloads.pods import ArmHealth, arm_health
 from serin.workloads.revision import desired_revision
@@ -83,6 +84,7 @@ def observe(raw: Json, md: ModelDeployment, cache: Cache, memory: Memory, state:
             policy=policy,
             state=state,
             route=_route_state(md, router, route, cache),
+            acceptance=accepted(route) if route is not None else ACCEPTED,
             replicas=md.spec.serving.replicas,
             paused=md.spec.rollout.paused,
             past={name: _past(obj) for name, obj in revisions.items()},

@@ -17,6 +17,7 @@ from serin.metrics.reading import Outage, Reading
 from serin.rollout.plan import Plan
 from serin.rollout.state import State
 from serin.traffic.state import RouteState
+from serin.traffic.status import ACCEPTED, Acceptance
 from serin.workloads.pods import ArmHealth
 
 
@@ -69,6 +70,7 @@ class Observation:
     attempts: by revision, how often it was tried before, as its record says.
     refusal: the API server's words when it refused the target's Deployment in this very pass.
     replicas: what the spec asks for.
+    acceptance: what the gateways say about the route.
     interval_seconds, settle_seconds: of the metrics grid; a reading at t covers what happened until t - settle.
     """
 
@@ -87,6 +89,7 @@ class Observation:
     readings: tuple[Reading | Outage, ...] = ()
     adoptable: str | None = None
     refusal: str | None = None
+    acceptance: Acceptance = ACCEPTED
     gateway_reload_seconds: float = 5.0
     interval_seconds: float = 15.0
     settle_seconds: float = 30.0

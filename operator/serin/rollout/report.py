@@ -96,7 +96,10 @@ def _ready(decision: Decision, seen: Observation) -> tuple[Literal["True", "Fals
         if rate is not None and rate > DEGRADED_RATE:
             words = f"{100 * rate:.1f} % of stable's requests are bad; the comparison goes on with a capped margin"
             return "True", Reason.STABLE_DEGRADED, words
-        return "True", Reason.SERVING, f"{serving.revision} serves"
+        words = f"{serving.revision} serves"
+        # That no gateway has answered yet is news for a moment at every change of a weight; a refusal stays.
+        refused = seen.acceptance.accepted is False
+        return "True", Reason.SERVING, f"{words}; the route: {seen.acceptance.message}" if refused else words
     if state.stable is not None:
         return "False", Reason.STABLE_UNAVAILABLE, f"{state.stable.revision} has no ready pod: {readiness(health)}"
     fits = f"{READY}=False" in standing.reason.about.conditions

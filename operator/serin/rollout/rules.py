@@ -311,7 +311,9 @@ def missing_data(look: Look) -> Ruling | None:
                 Reason.NOT_ATTRIBUTABLE, "no series of stable is found any more, while the candidate's is counted"
             )
         # Before any weight moves, stable's series must have been found.
-        return Hold(Reason.NO_TRAFFIC, "no request to stable has been counted yet; the rollout waits for traffic")
+        words = "no request to stable has been counted yet; the rollout waits for traffic"
+        taken = look.seen.acceptance
+        return Hold(Reason.NO_TRAFFIC, words if taken.accepted else f"{words}; the route: {taken.message}")
     if look.stage is not None and attempt.silent_seconds >= max(SILENT_SECONDS_MIN, 2 * look.seen.interval_seconds):
         return Hold(Reason.NO_TRAFFIC, f"neither arm got a request for {attempt.silent_seconds:.0f} s")
     if attempt.expected >= REQUESTS_MIN and not attempt.candidate_seen:

@@ -14,6 +14,9 @@ class Acceptance(NamedTuple):
     message: str
 
 
+ACCEPTED = Acceptance(True, "")
+
+
 def accepted(route: Mapping[str, Any]) -> Acceptance:
     """Say whether every gateway that answered takes the route and finds its backends.
 

@@ -9,6 +9,7 @@ import pytest
 
 from serin.api.reasons import Reason
 from serin.rollout.judge import describe
+from serin.traffic.status import Acceptance
 from tests.unit.rollout.looks import plan
 from tests.unit.rollout.world import World, at_stage, conflict, serving
 
@@ -50,6 +51,38 @@ def test_the_deadline_is_shown_from_first_traffic_on_and_follows_the_policy(cana
     waiting.deploy("v2")
     waiting.look()
     assert "deadline" not in waiting.status["rollout"]
+
+
+def test_a_route_that_a_gateway_refuses_is_said_where_the_user_looks() -> None:
+    """Ready is about pods; why nobody reaches them is in its words, and in those of the rollout that waits."""
+    world = serving("v1", plan())
+    world.acceptance = Acceptance(False, "Gateway gw: does not accept the route (NotAllowedByListeners: no)")
+    world.unseen.add("stable")
+    world.deploy("v2")
+    world.tick()
+    world.tick()
+    ready, promoted = condition(world, "Ready"), condition(world, "Promoted")
+    assert ready is not None
+    assert promoted is not None
+    assert ready["status"] == "True"
+    assert ready["message"].endswith("the route: Gateway gw: does not accept the route (NotAllowedByListeners: no)")
+    assert promoted["reason"] == "NoTraffic"
+    assert "does not accept the route" in promoted["message"]
+
+
+def test_a_gateway_that_has_not_answered_yet_is_news_only_where_traffic_is_waited_for() -> None:
+    """It has to answer anew after every change of a weight; each would be a write of the status."""
+    world = serving("v1", plan())
+    world.acceptance = Acceptance(None, "no gateway has answered for this route yet")
+    world.unseen.add("stable")
+    world.deploy("v2")
+    world.tick()
+    world.tick()
+    ready, promoted = condition(world, "Ready"), condition(world, "Promoted")
+    assert ready is not None
+    assert promoted is not None
+    assert ready["message"] == "iris-v1 serves"
+    assert promoted["message"].endswith("the route: no gateway has answered for this route yet")
 
 
 def test_replicas_are_those_of_both_arms_as_the_selector_finds_them(canary: World) -> None:

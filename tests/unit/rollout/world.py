@@ -31,6 +31,7 @@ from serin.rollout.snapshot import plan_of
 from serin.rollout.state import Kind, State
 from serin.stats import Counts
 from serin.traffic.state import Absent, Conflict, Routed, RouteState, RuleWeights
+from serin.traffic.status import ACCEPTED
 from serin.traffic.weights import Units, Weights, shares
 from serin.workloads.pods import ArmHealth, Crash
 
@@ -101,6 +102,7 @@ class World:
         self.traffic = Traffic()
         self.outage: str | None = None
         self.unseen: set[str] = set()
+        self.acceptance = ACCEPTED
         self.missing: dict[str, Missing] = {}
         self.conditions: list[Condition] = []
         self.status: dict[str, Any] = {}
@@ -160,6 +162,7 @@ class World:
             readings=readings,
             adoptable=self.adoptable,
             refusal=self.refusal,
+            acceptance=self.acceptance,
             gateway_reload_seconds=5.0,
             interval_seconds=INTERVAL,
             settle_seconds=self.settle,
