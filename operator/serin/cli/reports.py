@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from serin.cli.cluster import DEPLOYMENTS, Cluster, Json
 from serin.cli.failure import NotThere, Unusable
 from serin.cli.output import Format, show
-from serin.plugin.history import Entry, NoSuchRevision, find_revision
-from serin.plugin.history import history as history_of
 from serin.plugin.objects import Deployment
 from serin.plugin.reading import deployment_of, revision_of
+
+if TYPE_CHECKING:
+    from serin.plugin.history import Entry
 
 
 def get(cluster: Cluster, name: str | None, namespace: str | None, everywhere: bool, form: Format) -> None:
@@ -82,12 +84,14 @@ def _read(cluster: Cluster, name: str | None, namespace: str | None, everywhere:
     if name is not None:
         return [deployment_of(cluster.get(DEPLOYMENTS, namespace or cluster.namespace, name))]
     found = cluster.objects(DEPLOYMENTS, None if everywhere else namespace or cluster.namespace)
-    return [deployment_of(raw, steps=False) for raw in found]
+    return [deployment_of(raw, details=False) for raw in found]
 
 
 def _with_revisions(
     cluster: Cluster, name: str, namespace: str | None
 ) -> tuple[Deployment, tuple[Entry, ...], dict[str, Json]]:
+    from serin.plugin.history import history as history_of
+
     md = deployment_of(cluster.get(DEPLOYMENTS, namespace or cluster.namespace, name))
     raws = cluster.revisions(md.namespace, md.name)
     by_name = {str(raw["metadata"]["name"]): raw for raw in raws}
@@ -95,6 +99,8 @@ def _with_revisions(
 
 
 def _find(entries: tuple[Entry, ...], word: str) -> Entry:
+    from serin.plugin.history import NoSuchRevision, find_revision
+
     try:
         return find_revision(entries, word)
     except NoSuchRevision as error:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from rich.console import RenderableType
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
+from rich.table import Table
 from rich.text import Text
 
 from serin.plugin.figures import UNKNOWN, bounds, percent, points, share
@@ -14,8 +17,28 @@ from serin.plugin.objects import Gate
 COLUMNS = ("GATE", "KIND", "VERDICT", "CANDIDATE BAD", "STABLE BAD", "DIFFERENCE [95 %]", "MARGIN", "SAYS")
 
 
-def gate_table(gates: Sequence[Gate]) -> RenderableType:
-    """Every gate with its numbers; differences and margins in percentage points."""
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """Every gate with its numbers: a table where there is room for one, else a sentence for each."""
+
+    gates: tuple[Gate, ...]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Choose by the width at hand."""
+        table = gate_table(self.gates)
+        needed = Measurement.get(console, options.update(max_width=10_000), table).maximum
+        words = max((len(_says(gate)) for gate in self.gates), default=0)
+        if needed - words + WORDS_WIDTH_MIN <= options.max_width:
+            yield table
+        else:
+            yield from (Text(sentence(gate), verdict_style(gate.verdict)) for gate in self.gates)
+
+
+WORDS_WIDTH_MIN = 24
+
+
+def gate_table(gates: Sequence[Gate]) -> Table:
+    """Differences and margins are in percentage points."""
     made = table(*COLUMNS, last_wraps=True)
     for gate in gates:
         verdict = Text(gate.verdict, verdict_style(gate.verdict))
@@ -32,7 +55,7 @@ def gate_table(gates: Sequence[Gate]) -> RenderableType:
                     share(gate.stable) if numbers and gate.kind != "limit" else UNKNOWN,
                     f"{points(gate.difference)} {bounds(gate.interval)}".strip(),
                     _margin(gate),
-                    f"{gate.reason}: {gate.message}" if gate.reason else gate.message,
+                    _says(gate),
                 ]
             )
         )
@@ -83,9 +106,13 @@ def _verb(gate: Gate) -> str:
         case "fail":
             return f"failed{advisory}"
         case "undecided":
-            return f"was undecided{advisory}"
+            return f"undecided{advisory}"
         case "unknown":
             return f"says nothing that this version of the plugin understands{advisory}"
+
+
+def _says(gate: Gate) -> str:
+    return f"{gate.reason}: {gate.message}" if gate.reason else gate.message
 
 
 def _margin(gate: Gate) -> str:

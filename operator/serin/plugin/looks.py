@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from rich.table import Table
 from rich.text import Text
 
 from serin.plugin.figures import UNKNOWN
 from serin.plugin.objects import Verdict
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 BAR_CELLS = 16
 GAP = 3
@@ -16,6 +19,8 @@ GAP = 3
 
 def table(*columns: str, last_wraps: bool = False) -> Table:
     """A table as kubectl draws it. The last column may wrap, all others never do."""
+    from rich.table import Table  # `get` needs none, and has to be fast
+
     made = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
     for index, column in enumerate(columns):
         wraps = last_wraps and index == len(columns) - 1

@@ -21,10 +21,10 @@ from serin.plugin.raw import Raw, number, part, parts, text, time, whole
 from serin.rollout.plan import Bake, Plan
 
 
-def deployment_of(raw: Raw, *, steps: bool = True) -> Deployment:
+def deployment_of(raw: Raw, *, details: bool = True) -> Deployment:
     """Read a ModelDeployment.
 
-    steps: with the decisions so far and their numbers, which are most of a status; a list of many shows none.
+    details: with gates, stages and the decisions so far, which are most of a status; a list of many shows none.
     """
     metadata, spec, status = part(raw, "metadata"), part(raw, "spec"), part(raw, "status")
     rollout = part(status, "rollout")
@@ -43,8 +43,8 @@ def deployment_of(raw: Raw, *, steps: bool = True) -> Deployment:
         replicas=whole(status.get("replicas")),
         stable=_placed(part(status, "stable")),
         candidate=_placed(part(status, "candidate")),
-        rollout=_rollout(rollout, steps=steps) if rollout else None,
-        outcome=_outcome(outcome, steps=steps) if outcome else None,
+        rollout=_rollout(rollout, details=details) if rollout else None,
+        outcome=_outcome(outcome, details=details) if outcome else None,
         conditions=tuple(_condition(one) for one in parts(status, "conditions")),
     )
 
@@ -156,13 +156,13 @@ def _stages(raw: Raw) -> tuple[Stage, ...]:
         return ()
 
 
-def _rollout(raw: Raw, *, steps: bool) -> Rollout:
+def _rollout(raw: Raw, *, details: bool) -> Rollout:
     return Rollout(
         attempt=whole(raw.get("attempt")),
         kind=text(raw.get("kind")),
         stage=text(raw.get("stage")),
         stage_index=whole(raw.get("stageIndex")),
-        stages=_stages(part(raw, "plan")),
+        stages=_stages(part(raw, "plan")) if details else (),
         weight=whole(raw.get("weight")),
         verdict=_verdict(raw.get("verdict")),
         reason=text(raw.get("reason")),
@@ -173,12 +173,12 @@ def _rollout(raw: Raw, *, steps: bool) -> Rollout:
         soaked_seconds=number(raw.get("soakedSeconds")),
         deadline=time(raw.get("deadline")),
         expected_finish=time(raw.get("expectedFinish")),
-        gates=_gates(raw),
-        steps=tuple(_step(one) for one in parts(raw, "steps")) if steps else (),
+        gates=_gates(raw) if details else (),
+        steps=tuple(_step(one) for one in parts(raw, "steps")) if details else (),
     )
 
 
-def _outcome(raw: Raw, *, steps: bool) -> Outcome:
+def _outcome(raw: Raw, *, details: bool) -> Outcome:
     return Outcome(
         revision=text(raw.get("revision")) or "?",
         version=text(raw.get("version")),
@@ -188,8 +188,8 @@ def _outcome(raw: Raw, *, steps: bool) -> Outcome:
         message=text(raw.get("message")) or "",
         at=time(raw.get("at")),
         stage=text(raw.get("stage")),
-        gates=_gates(raw),
-        steps=tuple(_step(one) for one in parts(raw, "steps")) if steps else (),
+        gates=_gates(raw) if details else (),
+        steps=tuple(_step(one) for one in parts(raw, "steps")) if details else (),
     )
 
 

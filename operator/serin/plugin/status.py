@@ -12,7 +12,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from serin.plugin.figures import instant, span, stamp
-from serin.plugin.gates import gate_table
+from serin.plugin.gates import Gates
 from serin.plugin.looks import bar, cell, cells, table, verdict_style
 from serin.plugin.objects import Deployment, Placed, Revision, Rollout
 from serin.plugin.standing import Standing, standing, style_of, words_of
@@ -43,10 +43,10 @@ def render_status(one: Seen, now: datetime, *, wide: bool = False) -> Renderable
     if rollout is not None:
         blocks.append(_titled("Stages", _stages(rollout)))
     if rollout is not None and rollout.gates:
-        blocks.append(_titled("Gates", gate_table(rollout.gates)))
+        blocks.append(_titled("Gates", Gates(rollout.gates)))
     ended = md.outcome
     if rollout is None and ended is not None and ended.gates and (wide or ended.kind != "Promoted"):
-        blocks.append(_titled(f"Gates of {ended.revision}, when its rollout ended", gate_table(ended.gates)))
+        blocks.append(_titled(f"Gates of {ended.revision}, when its rollout ended", Gates(ended.gates)))
     blocks.append(_facts(md, now))
     if wide:
         blocks.append(_titled("Conditions", _conditions(md, now)))

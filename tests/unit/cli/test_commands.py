@@ -434,7 +434,7 @@ def test_a_server_that_is_away(api: ApiServer, run: Run, capsys: pytest.CaptureF
     api.port = 1  # nothing listens there
     began = time.monotonic()
     assert run("get", kubeconfig=api.kubeconfig(tmp_path)) == 1
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20  # and not after retries for minutes
     said = capsys.readouterr().err
     assert said.startswith("error: http://127.0.0.1:1 does not answer: ")
     assert "kubectl cluster-info" in said

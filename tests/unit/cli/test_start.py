@@ -75,7 +75,7 @@ def test_a_thousand_deployments_are_no_slower_than_reading_their_json_a_few_time
         api.add("modeldeployments", story.md | {"metadata": metadata})
     raws = Cluster.connect(api.kubeconfig(tmp_path)).objects(DEPLOYMENTS, None)
     began = time.process_time()
-    shown = render_overview(overview([deployment_of(raw, steps=False) for raw in raws]))
+    shown = render_overview(overview([deployment_of(raw, details=False) for raw in raws]))
     assert time.process_time() - began < 1.0
     assert shown.plain.startswith("1000 ModelDeployments: 1000 rolling out")
 

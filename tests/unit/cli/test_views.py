@@ -81,6 +81,17 @@ def test_a_story_looks_as_its_text_says(name: str) -> None:
     assert path.read_text(encoding="utf-8") == f"{found}\n"
 
 
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_no_number_is_cut_off_on_a_narrow_terminal(width: int) -> None:
+    story = STORIES["in_a_canary_stage"]()
+    md = deployment_of(story.md)
+    text = printed(render_status(seen(md, [revision_of(raw) for raw in story.revisions]), story.now), width)
+    words = " ".join(text.split())
+    for number in ("0 of 150 (0.00 %)", "1 of 1350 (0.074 %)", "-0.07", "+1.03"):
+        assert number in words
+    assert max(len(line) for line in text.splitlines()) <= width
+
+
 def test_every_text_belongs_to_a_story() -> None:
     """None is left behind by a story that was renamed."""
     assert {path.name for path in FOLDER.iterdir()} == {
