@@ -93,7 +93,7 @@ simulation: setup ## the tests' error rates, simulated: a minute or two
 	$(BIN)/pytest tests/simulation
 
 .PHONY: cluster-tests
-cluster-tests: tools ## integration and end-to-end tests on the local cluster
+cluster-tests: tools helm ## integration and end-to-end tests on the local cluster
 	$(BIN)/pytest --reruns 1 tests/integration tests/e2e
 
 ##@ Long runs, printed and not asserted
