@@ -176,6 +176,26 @@ def explain(
 
 
 @app.command()
+def report(
+    name: Name,
+    revision: Annotated[
+        str | None, typer.Argument(metavar="[REVISION]", help="A revision or version; default: the last rollout's.")
+    ] = None,
+    file: Annotated[
+        str | None, typer.Option("--file", metavar="FILE", help="Where to write it; default: standard output.")
+    ] = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Make an HTML page of a revision's rollout, with plots of the evidence; it loads nothing."""
+    from serin.cli.cluster import Cluster
+    from serin.cli.reports import report
+
+    report(Cluster.connect(kubeconfig, context), name, revision, namespace, file)
+
+
+@app.command()
 def plan(
     name: OptionalName = None,
     filename: Filename = None,

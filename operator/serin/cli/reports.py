@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serin.cli.cluster import DEPLOYMENTS, Cluster, Json
@@ -76,6 +77,35 @@ def explain(cluster: Cluster, name: str, revision: str | None, namespace: str | 
     md, entries, _ = _with_revisions(cluster, name, namespace)
     why = explain(md, _find(entries, revision) if revision is not None else None, datetime.now(UTC))
     show(form, why, lambda _wide: render_explanation(why))
+
+
+def report(cluster: Cluster, name: str, revision: str | None, namespace: str | None, file: str | None) -> None:
+    """`report`."""
+    from serin.plugin.explain import explain
+    from serin.plugin.history import record_of
+    from serin.plugin.report import report
+
+    md, entries, _ = _with_revisions(cluster, name, namespace)
+    if not entries:
+        raise NotThere(f"{md.key} has no revision yet", "wait until its first one is made")
+    entry = _find(entries, revision if revision is not None else _latest(md, entries))
+    now = datetime.now(UTC)
+    page = report(md, record_of(md, entry), explain(md, entry, now), now)
+    if file is None:
+        print(page, end="")
+        return
+    try:
+        Path(file).write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise Unusable(f"{file} cannot be written: {error}") from error
+    print(f"{file}: {entry.revision.name}")
+
+
+def _latest(md: Deployment, entries: tuple[Entry, ...]) -> str:
+    """The revision on trial, else the one of the last rollout, else the newest."""
+    found = (md.candidate or md.outcome or md.stable) if md.rollout is not None else (md.outcome or md.stable)
+    names = {entry.revision.name for entry in entries}
+    return found.revision if found is not None and found.revision in names else entries[0].revision.name
 
 
 def _read(cluster: Cluster, name: str | None, namespace: str | None, everywhere: bool) -> list[Deployment]:

@@ -9,14 +9,18 @@ and prints.
     reading      raw objects as records
     figures      numbers and times as people read them
     plain        records as JSON and YAML
+    standing     where a ModelDeployment stands, in one word of a closed set
+    looks, gates what all views share: tables, colours, both arms' numbers
     listing      `get`: one line a ModelDeployment
     overview     `status` of many: how many are where, and who needs a person
     status       `status` of one: revisions, stages, gates, what it waits for
     history      `history`: revisions and their decision records
     differences  `diff`: what two revisions differ in
     explain      `explain`: why a revision failed, or stands where it stands, with the numbers
+    report, plot `report`: a page of its own with plots of the evidence
     projection   `plan`: how long a policy takes on some traffic
     ending       `wait`: how a rollout ended
     manifests    `lint`: the API's rules, offline
+    findings     `lint`: what was found, in order, and the exit code
     advice       `lint`: what the rules let pass and will not do what was meant
 """
