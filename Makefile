@@ -86,7 +86,7 @@ check: lint types layers crds-check manifests-check docs-check ## everything tha
 
 .PHONY: unit
 unit: setup helm ## unit tests: seconds, no cluster
-	$(BIN)/pytest tests/unit tests/demo
+	$(BIN)/pytest --numprocesses auto tests/unit tests/demo
 
 .PHONY: simulation
 simulation: setup ## the tests' error rates, simulated: a minute or two

@@ -31,7 +31,9 @@ from serin.controller.config import Config
 from serin.controller.deletion import Deletion
 from serin.controller.events import Recorder
 from serin.controller.evidence import Evidence
+from serin.controller.forgetful import Forgetful
 from serin.controller.health import Health
+from serin.controller.heap import give_back_memory
 from serin.controller.kube import Kube
 from serin.controller.lease import Leadership, Terms
 from serin.controller.memory import Key
@@ -43,6 +45,8 @@ from serin.controller.telemetry import Telemetry
 from serin.metrics.hub import Hub
 
 logger = logging.getLogger(__name__)
+
+TIDY_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +94,13 @@ async def run(options: Options) -> None:
         # kopf looks for kinds only once. The watches come before the lists, so that nothing falls between the two.
         await until_served(kube, (*handlers.WHOLE, *handlers.OWNED), next(iter(config.namespaces), None))
         watching = asyncio.ensure_future(_watch(options, cache, queue, stopped.set))
+        tidying = asyncio.ensure_future(_tidy())
         working = asyncio.ensure_future(_work(sync, lambda: _led(kube, config, instance, lead)))
         # The lease is given back before kopf is stopped: kopf's end waits for whatever else runs, and then cancels it.
-        await _until_first_ends(working, watching)
+        try:
+            await _until_first_ends(working, watching)
+        finally:
+            tidying.cancel()
 
     await health.start()
     try:
@@ -112,6 +120,12 @@ def _on_signals(stop: Callable[[], None]) -> None:
 
 async def _set(event: asyncio.Event) -> None:
     await event.wait()
+
+
+async def _tidy() -> None:
+    """Once kopf has read everything a second time; what that took would else be ours for ever."""
+    await asyncio.sleep(TIDY_SECONDS)
+    give_back_memory()
 
 
 async def _work(sync: Sync, led: Callable[[], Awaitable[None]]) -> None:
@@ -155,6 +169,7 @@ async def _watch(options: Options, cache: Cache, queue: WorkQueue[Key], stop: Ca
     tasks = await kopf.spawn_tasks(
         registry=registry,
         settings=settings,
+        memories=Forgetful(),
         standalone=True,
         clusterwide=not namespaces,
         namespaces=namespaces,
