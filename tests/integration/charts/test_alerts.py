@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import socket
 import subprocess
@@ -30,6 +31,8 @@ ALERTS = CHART / "files" / "alerts.yaml"
 EXPRESSIONS: dict[str, str] = {
     rule["alert"]: rule["expr"] for group in load(ALERTS)["groups"] for rule in group["rules"]
 }
+DASHBOARD = json.loads((CHART / "files" / "dashboard.json").read_text())
+VARIABLES = {"$namespace": ".*", "$__range": "1h", "$__rate_interval": "1m"}
 REPLICAS = 2
 SECONDS_MAX = 60.0
 
@@ -183,3 +186,21 @@ def test_an_operator_that_is_gone_leads_no_more(scraped: Scraped) -> None:
     """Without any series there is nothing that could be below 1."""
     expression = EXPRESSIONS["SerinHasNoLeader"].replace("serin_leading", 'serin_leading{job="nobody"}')
     assert scraped.true(expression)
+
+
+def test_the_panels_of_the_dashboard_show_something(scraped: Scraped) -> None:
+    """Each question is understood, and has an answer once everything was counted."""
+    one, _ = scraped.replicas
+    one.leading(True)
+    one.requested("get", "leases")
+    for _ in range(3):
+        _tell(one, Reason.PROMOTED)
+        one.looked(0.01)
+        time.sleep(1)
+    for panel in DASHBOARD["panels"]:
+        for target in panel["targets"]:
+            expression = target["expr"]
+            for name, value in VARIABLES.items():
+                expression = expression.replace(name, value)
+            assert "$" not in expression
+            scraped.until(functools.partial(scraped.true, expression))

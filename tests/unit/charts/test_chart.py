@@ -9,7 +9,7 @@ import yaml
 
 from serin.api import crd
 from serin.controller.config import Config
-from tests.unit.charts.helm import NAMESPACE, helm, rendered, values
+from tests.unit.charts.helm import NAMESPACE, helm, refused, rendered, values
 from tests.unit.charts.objects import CHART, ROOT, Id, Json, documents, installed, load, objects, rights
 
 KEPT = {
@@ -39,6 +39,11 @@ def test_the_version_is_that_of_the_package() -> None:
     assert (chart["version"], chart["appVersion"]) == (version, version)
     (container,) = installed()["Deployment", "serin"]["spec"]["template"]["spec"]["containers"]
     assert container["image"] == f"serin:{version}"
+
+
+def test_an_older_kubernetes_is_refused() -> None:
+    """The CRDs have rules that it would not check."""
+    assert "1.28.0" in refused("--kube-version", "1.28.0")
 
 
 def test_the_operator_can_read_its_configuration() -> None:

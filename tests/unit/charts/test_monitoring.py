@@ -14,7 +14,7 @@ from serin.controller.telemetry import Telemetry
 from serin.metrics.presets.base import REVISION_LABEL
 from serin.rollout.decision import Note
 from tests.unit.charts.helm import rendered, values
-from tests.unit.charts.objects import CHART, MONITORING, Json, installed, load, objects
+from tests.unit.charts.objects import CHART, MONITORING, ROOT, Json, installed, load, objects
 
 OPERATOR = objects((MONITORING / "prometheus-operator.yaml").read_text())
 ALERTS = load(CHART / "files" / "alerts.yaml")
@@ -62,6 +62,12 @@ def test_alerts_are_about_what_was_asked() -> None:
         assert rule["labels"]["severity"] in {"critical", "warning", "info"}
         assert rule["annotations"]["summary"]
         assert rule["annotations"]["description"]
+
+
+def test_the_page_explains_every_alert() -> None:
+    """In the order of the file."""
+    page = (ROOT / "docs" / "install.md").read_text()
+    assert re.findall(r"^\| (Serin\w+) \| ", page, re.MULTILINE) == list(RULES)
 
 
 def test_alerts_name_reasons_that_there_are() -> None:
