@@ -23,8 +23,9 @@ from serin.controller.freshness import due_seconds
 from serin.controller.invalid import invalid_status
 from serin.controller.kube import Conflict, Unavailable
 from serin.controller.memory import Key, Memory
-from serin.controller.observe import View, beginning, carried, observe, parse, unreadable, want_of
+from serin.controller.observe import View, carried, observe, parse
 from serin.controller.telemetry import Telemetry
+from serin.controller.wants import beginning, unreadable, want_of
 from serin.rollout.decide import decide
 from serin.rollout.decision import Note
 from serin.rollout.persist import landmark, load_state

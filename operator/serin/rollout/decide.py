@@ -25,9 +25,11 @@ from serin.rollout.desired import candidate_share, weights
 from serin.rollout.draining import drains, scaled_down
 from serin.rollout.ending import end, promote, record, record_gap, stay
 from serin.rollout.evidence import SILENT_SECONDS_MIN, Around, absorb, open_gates, waiting_gates, with_soak
+from serin.rollout.look import Look
 from serin.rollout.observation import Observation, Refused, Target
 from serin.rollout.plan import Plan
-from serin.rollout.rules import WAITING, Advance, Hold, Look, RollBack, TakeAll, Wait, rule
+from serin.rollout.rules import rule
+from serin.rollout.rulings import WAITING, Advance, Hold, RollBack, TakeAll, Wait
 from serin.rollout.state import Attempt, End, Kind, Placed, State
 from serin.rollout.uncompared import first, go_back
 from serin.traffic.state import Routed

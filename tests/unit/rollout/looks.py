@@ -10,9 +10,9 @@ from typing import Any
 import yaml
 
 from serin.api.reasons import Reason
+from serin.rollout.look import Look
 from serin.rollout.observation import Observation
 from serin.rollout.plan import Plan
-from serin.rollout.rules import Look
 from serin.rollout.state import Attempt, Placed
 from serin.stats import Counts
 from serin.stats.rate import RateTest

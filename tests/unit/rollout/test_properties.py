@@ -25,7 +25,7 @@ from serin.rollout.desired import weights
 from serin.rollout.observation import Observation, Refused
 from serin.rollout.persist import dump_state, load_state
 from serin.rollout.record import with_outcome
-from serin.rollout.rules import WAITING
+from serin.rollout.rulings import WAITING
 from serin.rollout.state import Attempt, End, Kind, State
 from serin.stats import Counts
 from serin.traffic.state import Absent

@@ -9,9 +9,11 @@ import pytest
 
 from serin.api.reasons import Reason
 from serin.metrics.reading import Outage
-from serin.rollout import rules
+from serin.rollout import holds, verdicts
+from serin.rollout.look import Look
 from serin.rollout.plan import Bake, Canary, HardGate, LimitGate
-from serin.rollout.rules import Advance, Hold, Look, RollBack, TakeAll, Wait, rule
+from serin.rollout.rules import RULES, rule
+from serin.rollout.rulings import Advance, Hold, RollBack, TakeAll, Wait
 from serin.rollout.state import End, Placed
 from serin.stats import Counts
 from serin.traffic.state import Absent, Routed, RuleWeights
@@ -37,7 +39,7 @@ EXCLUDES = {frozenset({"failing_pods", "shared_incident"})}
 
 
 def test_the_list_of_rules_is_the_order_of_precedence() -> None:
-    names = [one.__name__ for one in rules.RULES]
+    names = [one.__name__ for one in RULES]
     assert names == [*SPEAKING, "too_little_traffic", "capacity", "unfinished", "failing_ahead", "advance"]
 
 
@@ -95,7 +97,7 @@ def test_no_hold_hides_what_ends_the_trial() -> None:
 def test_pods_fail_the_candidate_by_the_hard_gates_limits(
     sentence: str, changes: list[Change], want: Reason | None
 ) -> None:
-    ruling = rules.failing_pods(look(*changes))
+    ruling = verdicts.failing_pods(look(*changes))
     assert (ruling.reason if isinstance(ruling, RollBack) else None) is want, sentence
 
 
@@ -109,13 +111,13 @@ def test_a_hard_gate_judges_only_what_it_names(
     gate = HardGate("pods", required, restarts, out_of_memory, None)
     killed = pods(CANDIDATE, restarts=1, crash=OUT_OF_MEMORY)
     found = look(by_plan(gates=(*plan().gates[:-1], gate)), killed)
-    assert isinstance(rules.failing_pods(found), RollBack) is fails
+    assert isinstance(verdicts.failing_pods(found), RollBack) is fails
 
 
 def test_a_limit_of_restarts_counts_kills_for_memory_too() -> None:
     gate = HardGate("pods", True, 2, False, None)
     killed = pods(CANDIDATE, restarts=3, crash=OUT_OF_MEMORY)
-    assert isinstance(rules.failing_pods(look(by_plan(gates=(gate,)), killed)), RollBack)
+    assert isinstance(verdicts.failing_pods(look(by_plan(gates=(gate,)), killed)), RollBack)
 
 
 def test_only_what_stable_got_since_the_start_is_a_shared_incident() -> None:
@@ -159,7 +161,7 @@ def test_a_stable_whose_deployment_is_gone_is_down() -> None:
 def test_of_an_adopted_stables_pods_nothing_is_known_so_it_is_not_down() -> None:
     found = look()
     adopted = Placed("iris-existing", "existing", "a", adopted="iris-legacy")
-    assert rules.stable_down(Look.at(found.seen, found.attempt, adopted, found.candidate, found.now)) is None
+    assert verdicts.stable_down(Look.at(found.seen, found.attempt, adopted, found.candidate, found.now)) is None
 
 
 @pytest.mark.parametrize(
@@ -175,7 +177,7 @@ def test_of_an_adopted_stables_pods_nothing_is_known_so_it_is_not_down() -> None
 def test_a_ready_candidate_takes_all_from_a_stable_that_is_down(
     sentence: str, changes: list[Change], takes: bool
 ) -> None:
-    ruling = rules.stable_down(look(by_plan(on_stable_down="Promote"), pods(STABLE, ready=0), *changes))
+    ruling = verdicts.stable_down(look(by_plan(on_stable_down="Promote"), pods(STABLE, ready=0), *changes))
     assert isinstance(ruling, TakeAll) is takes, sentence
 
 
@@ -184,39 +186,39 @@ def test_a_ready_candidate_takes_all_from_a_stable_that_is_down(
 
 @pytest.mark.parametrize(("active", "over"), [(14_399.0, False), (14_400.0, False), (14_400.1, True)])
 def test_the_deadline_is_over_after_it_not_at_it(active: float, over: bool) -> None:
-    assert (rules.deadline(look(attempt(active_seconds=active))) is not None) is over
+    assert (verdicts.deadline(look(attempt(active_seconds=active))) is not None) is over
 
 
 def test_the_deadline_rolls_back_without_a_rejection() -> None:
-    ruling = rules.deadline(look(attempt(active_seconds=1e6)))
+    ruling = verdicts.deadline(look(attempt(active_seconds=1e6)))
     assert isinstance(ruling, RollBack)
     assert ruling.end is End.EXPIRED
 
 
 def test_on_timeout_hold_waits_for_a_person() -> None:
-    ruling = rules.deadline(look(attempt(active_seconds=1e6), by_plan(on_timeout="Hold")))
+    ruling = verdicts.deadline(look(attempt(active_seconds=1e6), by_plan(on_timeout="Hold")))
     assert isinstance(ruling, Hold)
     assert ruling.stalled
 
 
 def test_what_happens_at_the_deadline_is_the_policys_of_now() -> None:
-    ruling = rules.deadline(look(attempt(active_seconds=1e6), seen(policy=plan(on_timeout="Hold"))))
+    ruling = verdicts.deadline(look(attempt(active_seconds=1e6), seen(policy=plan(on_timeout="Hold"))))
     assert isinstance(ruling, Hold)
 
 
 @pytest.mark.parametrize(("progress", "over"), [(20_000.0, False), (10.0, True)])
 def test_a_later_deadline_is_live_and_an_earlier_one_is_not(progress: float, over: bool) -> None:
     changed = look(attempt(active_seconds=15_000.0), seen(policy=plan(progress_seconds=progress)))
-    assert (rules.deadline(changed) is not None) is over
+    assert (verdicts.deadline(changed) is not None) is over
     early = look(attempt(active_seconds=11.0), seen(policy=plan(progress_seconds=10.0)))
-    assert rules.deadline(early) is None
+    assert verdicts.deadline(early) is None
 
 
 # --- the route ----------------------------------------------------------------------------------------------------
 
 
 def test_a_route_that_is_not_there_holds_without_a_person() -> None:
-    ruling = rules.unfit_route(look(seen(route=Absent())))
+    ruling = holds.unfit_route(look(seen(route=Absent())))
     assert isinstance(ruling, Hold)
     assert not ruling.stalled
 
@@ -225,7 +227,7 @@ def test_a_route_too_coarse_for_the_stage_sends_nothing_to_the_candidate() -> No
     coarse = Routed(Weights(50, 50), True, "1", (RuleWeights(0, Units(1, 1)),), owned=False)
     found = look(seen(route=coarse))
     assert found.shielded
-    ruling = rules.unfit_route(found)
+    ruling = holds.unfit_route(found)
     assert isinstance(ruling, Hold)
     assert ruling.stalled
 
@@ -257,13 +259,13 @@ def test_each_way_of_not_knowing_has_its_reason(
     sentence: str, changes: list[Change], stage: int, want: Reason | None
 ) -> None:
     stages = (*plan().stages[:2], Bake("bake", 120.0, 0))
-    ruling = rules.missing_data(look(by_plan(stages=stages), *changes, stage=stage))
+    ruling = holds.missing_data(look(by_plan(stages=stages), *changes, stage=stage))
     assert (ruling.reason if isinstance(ruling, Hold) else None) is want, sentence
 
 
 def test_an_outage_says_its_own_reason_and_that_it_goes_on() -> None:
     outage = Outage(0.0, Reason.METRICS_UNAVAILABLE, "connection refused")
-    ruling = rules.missing_data(look(attempt(outage=(outage.reason, outage.message))))
+    ruling = holds.missing_data(look(attempt(outage=(outage.reason, outage.message))))
     assert isinstance(ruling, Hold)
     assert ruling.message.startswith("connection refused; ")
 

@@ -1,0 +1,114 @@
+"""The rules that hold: something stands in the way that waiting, or a person, can change."""
+
+from __future__ import annotations
+
+from serin.api.reasons import Reason
+from serin.rollout.arms import pending, pods_needed, readiness, shared_fault
+from serin.rollout.evidence import SILENT_SECONDS_MIN
+from serin.rollout.forecast import expect
+from serin.rollout.look import Look
+from serin.rollout.progress import REQUESTS_MIN, finished
+from serin.rollout.rulings import Hold, Ruling
+from serin.traffic.state import Absent, Conflict, Routed
+
+
+def shared_incident(look: Look) -> Ruling | None:
+    """The same symptom on stable is not the candidate's fault."""
+    fault = shared_fault(look.attempt, look.candidate_health, look.stable_health)
+    return Hold(Reason.SHARED_INCIDENT, f"stable's pods fail like the candidate's: {fault}") if fault else None
+
+
+def unready_candidate(look: Look) -> Ruling | None:
+    """A weighted backend without endpoints answers 503 that no series of its own counts, so: weight 0 at once."""
+    soon = look.answers_in
+    if look.stage is None or soon == 0.0:
+        return None
+    health = look.candidate_health
+    if soon is not None:
+        message = f"the candidate is ready again and gets its traffic when the gateway knows it, in {soon:.0f} s"
+        return Hold(Reason.NOT_READY, message, again_seconds=soon)
+    words = pending(health)
+    reason = Reason.INSUFFICIENT_CAPACITY if words else Reason.NOT_READY
+    return Hold(reason, f"the candidate has no ready pod ({readiness(health)}); its traffic is on stable")
+
+
+def unfit_route(look: Look) -> Ruling | None:
+    """A route that cannot carry the weights is its owner's to put right."""
+    match look.seen.route:
+        case Conflict(reason=reason, message=message):
+            return Hold(reason, message, stalled=True)
+        case Absent():
+            return Hold(Reason.NOT_READY, "the route is not there yet")
+        case Routed():
+            coarse = look.too_coarse
+            if coarse is None:
+                return None
+            return Hold(coarse.reason, f"{coarse.message}; meanwhile stable has all of it", stalled=True)
+
+
+def missing_data(look: Look) -> Ruling | None:
+    """Whatever cannot be measured holds, with its own reason."""
+    attempt = look.attempt
+    if attempt.outage is not None:
+        reason, message = attempt.outage
+        return Hold(reason, f"{message}; the rollout goes on with what it has when the metrics are back")
+    if not attempt.instant:
+        return Hold(Reason.METRICS_UNAVAILABLE, "waiting for the metrics source's first answer")
+    missing = look.judgement.missing
+    if missing is not None:
+        gate, reason, message = missing
+        return Hold(reason, f"gate {gate}: {message}")
+    compared = look.stage is None or look.stage.weight < 100
+    if compared and not attempt.stable_seen:
+        if look.stage is not None and attempt.candidate_seen:
+            return Hold(
+                Reason.NOT_ATTRIBUTABLE, "no series of stable is found any more, while the candidate's is counted"
+            )
+        # Before any weight moves, stable's series must have been found.
+        words = "no request to stable has been counted yet; the rollout waits for traffic"
+        taken = look.seen.acceptance
+        return Hold(Reason.NO_TRAFFIC, words if taken.accepted else f"{words}; the route: {taken.message}")
+    if look.stage is not None and attempt.silent_seconds >= max(SILENT_SECONDS_MIN, 2 * look.seen.interval_seconds):
+        return Hold(Reason.NO_TRAFFIC, f"neither arm got a request for {attempt.silent_seconds:.0f} s")
+    if attempt.expected >= REQUESTS_MIN and not attempt.candidate_seen:
+        return Hold(
+            Reason.NOT_ATTRIBUTABLE,
+            f"about {attempt.expected:.0f} requests were expected at the candidate and no series of it is found;"
+            " check that the preset fits the gateway",
+        )
+    return None
+
+
+def paused(look: Look) -> Ruling | None:
+    """spec.rollout.paused stops advances, never rollbacks."""
+    return Hold(Reason.PAUSED, "spec.rollout.paused is true") if look.seen.paused else None
+
+
+def too_little_traffic(look: Look) -> Ruling | None:
+    """A rollout that cannot come to a verdict before its deadline is not begun."""
+    if look.stage is not None:
+        return None
+    outlook = expect(look.attempt, look.plan)
+    return Hold(Reason.TRAFFIC_TOO_LOW_FOR_MARGIN, outlook.advice) if outlook.advice is not None else None
+
+
+def capacity(look: Look) -> Ruling | None:
+    """The next step is taken only onto pods that are there: 1.2 x replicas x weight, in full before 100 %."""
+    if not finished(look):
+        return None  # the stage is not over; whether the next one fits is not yet the question
+    following = look.next_stage
+    weight = following.weight if following is not None else 100
+    needed = pods_needed(look.seen.replicas, weight)
+    health = look.candidate_health
+    ready = health.ready if health is not None else 0
+    if ready >= needed:
+        soon = look.answers_in
+        if soon == 0.0:
+            return None
+        return Hold(Reason.NOT_READY, "ready; the gateway gets a moment to learn of the pods", again_seconds=soon)
+    if look.seen.replicas <= 0:
+        return Hold(Reason.NOT_READY, "spec.serving.replicas is 0: there are no pods to try")
+    words = pending(health)
+    if words is not None:
+        return Hold(Reason.INSUFFICIENT_CAPACITY, f"{ready} of {needed} pods ready: {words}")
+    return Hold(Reason.NOT_READY, f"{ready} of {needed} pods ready for {weight} % ({readiness(health)})")

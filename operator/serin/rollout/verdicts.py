@@ -1,0 +1,87 @@
+"""The rules that may end a trial: what the candidate's pods, its requests and the gates say, and the deadline."""
+
+from __future__ import annotations
+
+from serin.api.reasons import Reason
+from serin.rollout.arms import first_fault, readiness, ready_within, shared_fault
+from serin.rollout.evidence import unanswered
+from serin.rollout.forecast import hours
+from serin.rollout.judge import Judgement, describe, judge, reports
+from serin.rollout.look import Look
+from serin.rollout.progress import still_open
+from serin.rollout.rulings import Hold, RollBack, Ruling, TakeAll
+from serin.rollout.state import End
+
+
+def failing_pods(look: Look) -> Ruling | None:
+    """Crashes and memory kills of the candidate by itself fail it, and so does not becoming ready in time."""
+    health = look.candidate_health
+    found = first_fault(look.plan, health)
+    if found is not None and shared_fault(look.attempt, health, look.stable_health) is None:
+        gate, fault = found
+        return RollBack(End.ROLLED_BACK, Reason.CRASH_LOOP, f"gate {gate.name}: {fault}")
+    limit = ready_within(look.plan)
+    if found is None and limit is not None and look.attempt.unready_seconds > limit:
+        return RollBack(End.ROLLED_BACK, Reason.NOT_READY, f"not ready within {limit:g} s ({readiness(health)})")
+    return None
+
+
+def hanging_candidate(look: Look) -> Ruling | None:
+    """Requests that hang never reach a counter; their absence against stable's count does."""
+    attempt, stage = look.attempt, look.stage
+    if stage is None or not unanswered(attempt, stage.weight):
+        return None
+    message = (
+        f"about {attempt.expected:.0f} requests were expected at the candidate by stable's count and the weights,"
+        f" {attempt.seen:.0f} were answered"
+    )
+    if not attempt.candidate_seen:
+        message += "; no series of it was ever found, so if it did answer, the preset does not fit the gateway"
+    return RollBack(End.ROLLED_BACK, Reason.CANDIDATE_UNRESPONSIVE, message)
+
+
+def failing_gates(look: Look) -> Ruling | None:
+    """The evidence of the required gates together reached 1/alpha."""
+    return _failed(look, look.judgement)
+
+
+def failing_ahead(look: Look) -> Ruling | None:
+    """A gate that only the next stage judges has failed: more traffic would only confirm it."""
+    if look.next_stage is None or look.stage is None:
+        return None
+    return _failed(look, judge(look.attempt, look.plan.judged(look.attempt.stage + 1)))
+
+
+def _failed(look: Look, judgement: Judgement) -> Ruling | None:
+    if judgement.verdict != "fail":
+        return None
+    numbers = {report["name"]: report for report in reports(look.attempt)}
+    culprits = judgement.culprits or tuple(numbers)
+    return RollBack(
+        End.ROLLED_BACK,
+        Reason.GATE_FAILED,
+        "; ".join(describe(numbers[name]) for name in culprits if name in numbers),
+    )
+
+
+def stable_down(look: Look) -> Ruling | None:
+    """Without a ready stable there is nothing to compare with, and nothing to go back to."""
+    if not look.stable_down:
+        return None
+    message = f"{look.stable.revision} has no ready pod ({readiness(look.stable_health)})"
+    health = look.candidate_health
+    takes = look.plan.on_stable_down == "Promote" and health is not None and health.full and look.answers_in == 0.0
+    if takes and not look.seen.paused:
+        return TakeAll(f"{message} and onStableDown is Promote; {look.candidate.revision} is ready")
+    return Hold(Reason.STABLE_UNAVAILABLE, f"{message}; only limits and hard gates are judged")
+
+
+def deadline(look: Look) -> Ruling | None:
+    """Measured time only: neither an outage nor a pause brings a deadline nearer."""
+    plan = look.plan
+    if look.attempt.active_seconds <= plan.progress_seconds:
+        return None
+    message = f"no verdict within {hours(plan.progress_seconds)} of measured time; {still_open(look)}"
+    if plan.on_timeout == "Hold":
+        return Hold(Reason.DEADLINE_EXCEEDED, f"{message}; onTimeout is Hold", stalled=True)
+    return RollBack(End.EXPIRED, Reason.DEADLINE_EXCEEDED, message)
