@@ -16,7 +16,8 @@ def set_paused(cluster: Cluster, name: str, namespace: str | None, *, paused: bo
     if md.paused is paused:
         print(f"{md.key} is {'paused' if paused else 'not paused'} already")
         return
-    cluster.merge(DEPLOYMENTS, md.namespace, md.name, {"spec": {"rollout": {"paused": paused}}})
+    # Resuming takes the field away, as it is in a manifest that never spoke of it.
+    cluster.merge(DEPLOYMENTS, md.namespace, md.name, {"spec": {"rollout": {"paused": paused or None}}})
     print(f"{md.key} {word}" + ("; it can still roll back" if paused else ""))
     tools = _keepers(raw.get("metadata") or {})
     if tools:

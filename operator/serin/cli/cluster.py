@@ -25,7 +25,8 @@ REVISIONS = "modelrevisions"
 POLICIES = "rolloutpolicies"
 _ONE = {DEPLOYMENTS: "ModelDeployment", REVISIONS: "ModelRevision", POLICIES: "RolloutPolicy"}
 
-PAGE = 500
+PAGE = 1000
+"""Objects in one answer: a page more is a round trip more, and a thousand of them are about 4 MB."""
 FIELD_MANAGER = "kubectl-serin"
 CONNECT_SECONDS_MAX = 5.0
 READ_SECONDS_MAX = 30.0

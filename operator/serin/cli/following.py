@@ -12,7 +12,7 @@ from serin.cli.output import Format, console, note, show
 from serin.plugin.ending import Ending, Superseded, TimedOut, content, describe, ending, exit_code
 from serin.plugin.objects import Deployment
 from serin.plugin.reading import deployment_of, revision_of
-from serin.plugin.standing import words_of
+from serin.plugin.standing import standing, words_of
 
 AGAIN_SECONDS = 2.0
 
@@ -137,8 +137,8 @@ def _line(md: Deployment) -> str:
     """What a change is about; numbers that only grow are none."""
     reason, words = words_of(md)
     rollout = md.rollout
-    if rollout is None:
-        return f"{md.phase}  {reason}: {words}"
+    if rollout is None or not md.observed:
+        return f"{md.phase}  {reason}: {words}" if reason else f"{standing(md)}  {words}"
     return f"{md.phase}  stage {rollout.stage}, {rollout.weight} %, {rollout.verdict}  {rollout.reason}"
 
 

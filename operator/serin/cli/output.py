@@ -40,7 +40,14 @@ def show(form: Format, value: Any, render: Callable[[bool], RenderableType], *, 
         case Format.YAML:
             print(as_yaml(value))
         case Format.TABLE | Format.WIDE:
-            console().print(render(form is Format.WIDE), soft_wrap=lines)
+            made = console()
+            if made.is_terminal:
+                made.print(render(form is Format.WIDE), soft_wrap=lines)
+                return
+            with made.capture() as printed:
+                made.print(render(form is Format.WIDE), soft_wrap=lines)
+            # rich fills every line of a table and of what is indented up to the width.
+            print("\n".join(line.rstrip() for line in printed.get().splitlines()))
 
 
 def console() -> Console:

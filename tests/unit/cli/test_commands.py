@@ -67,8 +67,8 @@ def test_get_has_a_line_for_each_however_many_pages_they_come_in(
     assert run("get") == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1202
-    assert [asked.query.get("continue") for asked in api.asked] == [None, "500", "1000"]
-    assert {asked.query["limit"] for asked in api.asked} == {"500"}
+    assert [asked.query.get("continue") for asked in api.asked] == [None, "1000"]
+    assert {asked.query["limit"] for asked in api.asked} == {"1000"}
 
 
 def test_lines_of_get_are_never_broken_however_long(
@@ -131,6 +131,18 @@ def test_status_as_data_has_the_numbers_and_nothing_that_is_not_known(
     assert found["revisions"][0]["name"] == "iris-v2"
 
 
+@pytest.mark.parametrize("command", ["status iris -o wide", "history iris v2 -o wide", "explain iris", "diff iris"])
+def test_lines_into_a_pipe_are_whole_and_end_where_their_words_do(
+    api: ApiServer, run: Run, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    hold(api, "rolled_back")
+    assert run(*command.split()) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines
+    assert [line for line in lines if line != line.rstrip()] == []
+    assert max(len(line) for line in lines) < 500
+
+
 def test_nothing_is_coloured_into_a_pipe(api: ApiServer, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     hold(api, "rolled_back")
     run("status", "iris")
@@ -186,7 +198,7 @@ def test_pause_writes_one_field_and_resume_takes_it_back(
     assert written.query == {"fieldManager": "kubectl-serin"}
     assert story.md["spec"]["rollout"] == {"paused": True}
     assert run("resume", "iris") == 0
-    assert story.md["spec"]["rollout"] == {"paused": False}
+    assert story.md["spec"]["rollout"] == {}
 
 
 def test_pausing_twice_writes_once(api: ApiServer, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
@@ -286,16 +298,19 @@ def test_watch_into_a_pipe_has_a_line_for_each_change_and_none_for_growing_numbe
     same = copy.deepcopy(story.md)
     same["status"]["rollout"]["waitingFor"] = "soaking, 45 of 60 s"
     bake = STORIES["in_bake"]().md
+    newer = bake | {"metadata": bake["metadata"] | {"generation": 2}}
     api.changes = [
         {"type": "MODIFIED", "object": same},
         {"type": "MODIFIED", "object": bake},
-        {"type": "DELETED", "object": bake},
+        {"type": "MODIFIED", "object": newer},
+        {"type": "DELETED", "object": newer},
     ]
     assert run("watch", "iris") == 0
     lines = [line.partition("  ")[2] for line in capsys.readouterr().out.splitlines()[:-1]]
     assert lines == [
         "Canary  stage small, 10 %, undecided  RollingOut",
         "Baking  stage bake, 95 %, pass  RollingOut",
+        "not seen  the operator has not looked at this spec yet; if that lasts, see whether it runs",
     ]
     watched = next(asked for asked in api.asked if "watch" in asked.query)
     assert watched.query["resourceVersion"] == "7"
