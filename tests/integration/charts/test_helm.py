@@ -129,3 +129,18 @@ def test_bad_values_stop_an_upgrade_before_anything_is_applied(cluster: Cluster,
     assert done.returncode != 0
     assert "'replica' not allowed" in done.stderr
     assert release.get("deployment") == before
+
+
+def test_crds_that_kubectl_applied_are_taken_over_when_asked(cluster: Cluster) -> None:
+    """Not by accident: without the flag Helm refuses, and the answer names the CRD."""
+    cluster.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
+    command = ("install", "serin", CHART, "--namespace", NAMESPACE)
+    refusal = helm(*command, kubeconfig=cluster.kubeconfig)
+    assert refusal.returncode != 0
+    assert '"modeldeployments.serin.dev"' in refusal.stderr
+    done = helm(*command, "--take-ownership", kubeconfig=cluster.kubeconfig)
+    try:
+        assert done.returncode == 0, done.stderr
+    finally:
+        helm("uninstall", "serin", "--namespace", NAMESPACE, kubeconfig=cluster.kubeconfig)
+        cluster.kubectl("delete", "crd", "--all", "--wait=false")
