@@ -15,6 +15,7 @@ from serin.stats.margin import Margin, freeze_margin
 from serin.stats.merge import Combined, combine
 from serin.stats.overdispersion import Overdispersion, overdispersion
 from serin.stats.planning import Plan, least_margin, plan, remaining
+from serin.stats.ramp import largest_share
 from serin.stats.rate import RateSettings, RateTest
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Verdict",
     "combine",
     "freeze_margin",
+    "largest_share",
     "least_margin",
     "overdispersion",
     "plan",

@@ -25,7 +25,7 @@ from serin.stats.process import Floats
 from serin.stats.projection import project
 from serin.stats.rate import PASS_WEIGHTS, RateSettings, RateTest, guesses, history_rate
 
-__all__ = ["Plan", "least_margin", "plan", "remaining"]
+__all__ = ["Plan", "growth", "least_margin", "plan", "remaining"]
 
 _RATE_LEAST, _RATE_MOST = 1e-5, 0.7
 _GROWTH_LEAST = 1e-12
@@ -188,12 +188,21 @@ def _nearest(settings: RateSettings, row: Floats, traffic: _Traffic) -> Plan:
     return best
 
 
+def growth(q0: Floats, q1: Floats, d: Floats, rate: Floats, candidate_rate: Floats, stable_each: Floats) -> Floats:
+    """Return the mean growth of the log e-variable per request of the candidate; all arguments broadcast.
+
+    (q0, q1) is the guess, strictly between 0 and 1; d the null's difference, between -1 and 1; rate and candidate_rate
+    are the true rates; stable_each is how many requests of stable there are for each one of the candidate.
+    """
+    q0, q1, d, each = np.broadcast_arrays(q0, q1, d, stable_each)
+    a, b = project(q0, q1, each, np.ones_like(each), d)
+    candidate = candidate_rate * np.log(q1 / b) + (1 - candidate_rate) * np.log((1 - q1) / (1 - b))
+    stable = rate * np.log(q0 / a) + (1 - rate) * np.log((1 - q0) / (1 - a))
+    result: Floats = candidate + each * stable
+    return result
+
+
 def _growth(q0: float, q1: Floats, d: float, traffic: _Traffic) -> Floats:
-    """Return the mean growth of log e per candidate request for each guess q1 of the candidate's rate."""
-    one = np.ones_like(q1)
-    a, b = project(q0 * one, q1, traffic.stable_each * one, one, d * one)
-    p0, p1 = traffic.rate, traffic.candidate_rate
-    candidate = p1 * np.log(q1 / b) + (1 - p1) * np.log((1 - q1) / (1 - b))
-    stable = p0 * np.log(q0 / a) + (1 - p0) * np.log((1 - q0) / (1 - a))
-    growth: Floats = candidate + traffic.stable_each * stable
-    return growth
+    """Return the growth for each guess q1 of the candidate's rate."""
+    values = (np.float64(v) for v in (d, traffic.rate, traffic.candidate_rate, traffic.stable_each))
+    return growth(np.float64(q0), q1, *values)  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serin.stats import Counts, Margin, Overdispersion, RateSettings, RateTest, freeze_margin, overdispersion
@@ -34,6 +34,7 @@ def test_a_margin_of_nothing_is_not_given() -> None:
     st.floats(0, 0.5), st.floats(0, 10), st.floats(1e-6, 0.99),
     st.integers(0, 3000).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n))), st.integers(1000, 9000),
 )  # fmt: skip
+@settings(deadline=None)
 def test_bounds_hold_for_whatever_comes(plus: float, of: float, most: float, now: tuple[int, int], more: int) -> None:
     """The margin frozen later lies within the bounds given before."""
     if plus == of == 0:
@@ -89,7 +90,7 @@ def test_assumed_without_data() -> None:
 def test_between_pods(clump: int, p: float) -> None:
     """Bad requests in clumps of 4 are seen as 4 (times 1.25), independent ones as 1.
 
-    From 60 windows of 3 pods.
+    From 60 windows of 3 pods, with the safety factor of about 120 degrees of freedom.
 
     Each window gives 2 degrees of freedom, 120 in all: standard deviation sqrt(2/120) = 13 % of phi, more for
         rare clumps; 45 % is three of these.
@@ -122,7 +123,49 @@ def test_between_windows(clump: int) -> None:
 
 def test_never_below_one() -> None:
     """Pods that are more alike than chance would have it give 1."""
-    assert overdispersion([[Counts(1000, 10)] * 20] * 3) == Overdispersion(1.0, "pods")
+    found = overdispersion([[Counts(1000, 10)] * 20] * 3)
+    assert (found.value, found.source) == (1.0, "pods")
+
+
+@pytest.mark.parametrize(("windows", "want"), [(20, 0.25), (40, 0.25), (80, 0.1768), (4000, 0.025)])
+def test_the_more_is_measured_the_less_is_added_for_safety(windows: int, want: float) -> None:
+    """A quarter is added up to 80 degrees of freedom, a fortieth at 8,000.
+
+    Each window is (0, 2), (2, 0), (1, 1), (1, 1) of two pods: chi square 2, 2, 0, 0, as expected of two independent
+    bad requests, and with 1 - 1/2 degrees of freedom each.
+    """
+    first = [Counts(1000, bad) for bad in (0, 2, 1, 1)] * windows
+    second = [Counts(1000, bad) for bad in (2, 0, 1, 1)] * windows
+    found = overdispersion([first, second])
+    assert found.freedom == pytest.approx(2 * windows)
+    assert found.value == pytest.approx(1 + want, rel=1e-3)
+
+
+def test_a_single_bad_request_says_nothing() -> None:
+    """Windows with one bad request, on whichever pod, are no measurement; ten pairs of two are."""
+    alone = [[Counts(100, 1)] * 50, [Counts(100, 0)] * 50]
+    assert overdispersion(alone).source == "assumed"
+    assert overdispersion(windows=[Counts(100, 1), Counts(100, 0)] * 50).source == "assumed"
+    assert overdispersion(windows=[Counts(100, 1), Counts(100, 1)] * 10).source == "windows"
+
+
+def test_the_same_estimate_from_raw_requests() -> None:
+    """Equal to a plain version that spells out every window's requests and averages their chi squares."""
+    rng = np.random.default_rng(8)
+    pods = [drawn(rng, 40, 0.02, 2, 300 + 100 * pod) for pod in range(3)]
+    ratios, freedom = [], 0.0
+    for window in zip(*pods, strict=True):
+        outcomes = np.concatenate([np.repeat([1, 0], [c.bad, c.total - c.bad]) for c in window])
+        pod = np.repeat(np.arange(3), [c.total for c in window])
+        if outcomes.sum() < 2:
+            continue
+        expected = outcomes.mean() * np.bincount(pod)
+        square = np.sum((np.bincount(pod, outcomes) - expected) ** 2 / (expected * (1 - outcomes.mean())))
+        ratios.append(square * (len(pod) - 1) / len(pod) / 2)
+        freedom += 2 * (1 - 1 / outcomes.sum())
+    found = overdispersion(pods)
+    assert found.freedom == pytest.approx(freedom, abs=0.05)
+    assert found.value == pytest.approx(np.mean(ratios) * (1 + 0.25 * min(1, math.sqrt(80 / freedom))))
 
 
 def test_pods_come_first() -> None:

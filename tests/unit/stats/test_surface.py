@@ -22,7 +22,7 @@ def test_exported_names() -> None:
     assert serin.stats.__all__ == [
         "Block", "Combined", "ConstantSettings", "ConstantTest", "Counts", "Evidence", "Margin",
         "Overdispersion", "Plan", "RateSettings", "RateTest", "Verdict", "combine", "freeze_margin",
-        "least_margin", "overdispersion", "plan", "remaining", "update_many",
+        "largest_share", "least_margin", "overdispersion", "plan", "remaining", "update_many",
     ]  # fmt: skip
 
 
