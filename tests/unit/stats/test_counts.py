@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serin.stats import Counts
@@ -63,6 +63,7 @@ def test_sum_overflow() -> None:
 
 
 @given(st.integers(0, 2**53), st.integers(0, 2**53))
+@settings(deadline=None)
 def test_valid_exactly_when_bad_is_at_most_total(total: int, bad: int) -> None:
     """Any two counts in range are accepted exactly when bad <= total."""
     if bad <= total:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serin.stats import Combined, Counts, Evidence, Verdict, combine
@@ -113,6 +113,7 @@ def test_evidence_that_is_not_a_number() -> None:
 
 
 @given(st.dictionaries(st.sampled_from("abcdef"), st.floats(-700, 700), min_size=1), st.randoms())
+@settings(deadline=None)
 def test_the_order_of_gates_does_not_matter(logs: dict[str, float], random: object) -> None:
     """Any order gives the same verdict and culprits; a fail always names someone."""
     gates = {name: gate() for name in logs}

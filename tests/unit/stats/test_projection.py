@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serin.stats import projection
@@ -72,6 +72,7 @@ def test_values_of_safestats() -> None:
 
 
 @given(st.floats(1e-5, 0.99), st.floats(1e-5, 0.99), st.integers(1, 10**6), st.integers(1, 10**6))
+@settings(deadline=None)
 def test_equal_rates_are_projected_on_the_pooled_mean(q0: float, q1: float, n0: int, n1: int) -> None:
     """For d = 0 the nearest point is (n0 q0 + n1 q1) / (n0 + n1), as Turner, Ly and Gruenwald have it."""
     p0, p1 = project(*(np.float64(v) for v in (q0, q1, n0, n1, 0)))  # type: ignore[arg-type]
@@ -86,6 +87,7 @@ def test_equal_rates_are_projected_on_the_pooled_mean(q0: float, q1: float, n0: 
     st.integers(1, 10**6),
     st.one_of(st.floats(-0.95, 0.95), st.floats(-0.001, 0.001), st.just(0.0)),
 )
+@settings(deadline=None)
 def test_projection_equals_bisection(q0: float, q1: float, n0: int, n1: int, d: float) -> None:
     """The cubic's root is the point that plain halving finds, to ten digits of the smaller rate."""
     want = oracle.nearest_point(q0, q1, n0, n1, d)
