@@ -20,7 +20,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import kopf
 
@@ -93,7 +93,7 @@ async def run(options: Options) -> None:
     async def operate() -> None:
         # kopf looks for kinds only once. The watches come before the lists, so that nothing falls between the two.
         await until_served(kube, (*handlers.WHOLE, *handlers.OWNED), next(iter(config.namespaces), None))
-        watching = asyncio.ensure_future(_watch(options, cache, queue, stopped.set))
+        watching = asyncio.ensure_future(_watch(options, cache, queue, instance, stopped.set))
         tidying = asyncio.ensure_future(_tidy())
         working = asyncio.ensure_future(_work(sync, lambda: _led(kube, config, instance, lead)))
         # The lease is given back before kopf is stopped: kopf's end waits for whatever else runs, and then cancels it.
@@ -155,7 +155,9 @@ async def _until_first_ends(*tasks: asyncio.Future[None]) -> None:
         task.result()
 
 
-async def _watch(options: Options, cache: Cache, queue: WorkQueue[Key], stop: Callable[[], None]) -> None:
+async def _watch(
+    options: Options, cache: Cache, queue: WorkQueue[Key], instance: str, stop: Callable[[], None]
+) -> None:
     """Run kopf's watchers until cancelled."""
     registry = kopf.OperatorRegistry()
     settings = kopf.OperatorSettings()
@@ -170,6 +172,8 @@ async def _watch(options: Options, cache: Cache, queue: WorkQueue[Key], stop: Ca
         registry=registry,
         settings=settings,
         memories=Forgetful(),
+        # kopf asks for the user's name to make one up, and an image need not have a name for its user.
+        identity=cast("Any", instance),
         standalone=True,
         clusterwide=not namespaces,
         namespaces=namespaces,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from serin.api.model_deployment import ModelDeployment
 from serin.api.parse import InvalidSpec, parse_rollout_policy
 from serin.api.reasons import Reason
@@ -24,8 +26,14 @@ def remembered_plan(md: ModelDeployment, cache: Cache, memory: Memory, config: C
     version = cache.version("RolloutPolicy", md.metadata.namespace, reference.name) if reference is not None else 0
     key = (md.metadata.generation, version)
     if memory.plan is None or memory.plan[0] != key:
-        memory.plan = (key, plan_for(md, cache, config))
+        memory.plan = (key, _one(plan_for(md, cache, config)))
     return memory.plan[1]
+
+
+@lru_cache(maxsize=1024)
+def _one(plan: Plan | Refused) -> Plan | Refused:
+    """The same object for equal plans: a thousand ModelDeployments have a handful of policies."""
+    return plan
 
 
 def plan_for(md: ModelDeployment, cache: Cache, config: Config) -> Plan | Refused:

@@ -119,7 +119,8 @@ async def candidate_missing_then_late(trial: Trial) -> None:
     trial.send_traffic()
     trial.prometheus.hide(trial.candidate)
     await trial.start()
-    await trial.until_reason("NotAttributable", weight=10)
+    # Half a minute for a gateway that may be late, and then until 20 were expected.
+    await trial.until_reason("NotAttributable", weight=10, seconds=90)
     trial.prometheus.show(trial.candidate)
     trial.per_second = 1000.0
     trial.send_traffic()
