@@ -33,7 +33,7 @@ from serin.controller.events import Recorder
 from serin.controller.evidence import Evidence
 from serin.controller.forgetful import Forgetful
 from serin.controller.health import Health
-from serin.controller.heap import give_back_memory
+from serin.controller.heap import give_back_memory, one_arena
 from serin.controller.kube import Kube
 from serin.controller.lease import Leadership, Terms
 from serin.controller.memory import Key
@@ -65,6 +65,7 @@ async def run(options: Options) -> None:
         OSError: the health port is taken.
     """
     config = options.config
+    one_arena()
     kube = await Kube.connect(str(options.kubeconfig) if options.kubeconfig is not None else None)
     cache, queue, telemetry = Cache(), WorkQueue[Key](), Telemetry()
     kube.on_request = telemetry.requested

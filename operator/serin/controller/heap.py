@@ -6,14 +6,25 @@ Where the C library is another (musl, macOS) there is nothing to ask, and nothin
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
+
+M_ARENA_MAX = -8
+"""From malloc.h."""
+
+
+def one_arena() -> None:
+    """Let all threads share one heap. To be called before there are threads.
+
+    glibc gives each thread a heap of its own, and what one frees no other uses. Ours mostly wait for sockets.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 
 
 def give_back_memory() -> None:
     """Collect what is garbage and return unused pages to the system."""
     gc.collect()
-    try:
+    with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
-    except (OSError, AttributeError):
-        return
