@@ -1,4 +1,4 @@
-"""The evaluation: asks a model the rows of data sets that have answers, and says what it is worth before it gets traffic.
+"""The evaluation: asks a model rows whose answers are known, and says what it is worth before it gets traffic.
 
 A program of its own (`serin evaluate --config evaluation.yaml`), run as a Job in the user's namespace: it reads files,
 asks the endpoints of candidate and stable, and writes one report. The operator imports nothing from here, and nothing

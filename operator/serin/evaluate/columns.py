@@ -1,0 +1,149 @@
+"""Columns as arrays: which of them are for what, what type each has, and codes for the values of a few."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from serin.evaluate.config import Config, Dataset
+from serin.evaluate.faults import Fault, Unfit
+from serin.evaluate.resampling import Codes, Floats
+
+Kind = Literal["number", "category", "boolean", "time"]
+"""What a column holds, as far as its distribution is concerned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """Which column is for what."""
+
+    features: tuple[str, ...]
+    target: str
+    id: str | None
+    query: str | None
+    time: str | None
+    sliced: tuple[str, ...]
+    grouped: tuple[str, ...]
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every column that is read, once."""
+        rest = (one for one in (self.target, self.id, self.query, self.time) if one is not None)
+        return tuple(dict.fromkeys((*self.features, *rest, *self.sliced, *self.grouped)))
+
+
+def roles_of(config: Config, dataset: Dataset, found: Sequence[str]) -> Roles:
+    """Give each column its role.
+
+    Raises:
+        Unfit: WrongColumns: one is missing or there twice, the target is a feature, or nothing is left to ask by.
+    """
+    if twice := sorted({name for name in found if found.count(name) > 1}):
+        raise Unfit(Fault.WRONG_COLUMNS, f"column {twice[0]} is there twice")
+    sliced = tuple(dict.fromkeys(one.column for one in config.slices))
+    grouped = tuple(dict.fromkeys(one.column for one in config.groups))
+    other = {dataset.target, dataset.id, dataset.query, dataset.time_column, *grouped, *dataset.ignore}
+    features = dataset.features if dataset.features is not None else [name for name in found if name not in other]
+    roles = Roles(tuple(features), dataset.target, dataset.id, dataset.query, dataset.time_column, sliced, grouped)
+    if missing := [name for name in roles.all if name not in found]:
+        have = ", ".join(found[:20]) + (", ..." if len(found) > 20 else "")
+        raise Unfit(Fault.WRONG_COLUMNS, f"no column {', '.join(missing)}; there are {have}")
+    if not features:
+        raise Unfit(Fault.WRONG_COLUMNS, "no column is left to ask the model by")
+    if dataset.target in features:
+        raise Unfit(Fault.WRONG_COLUMNS, f"{dataset.target} is the target and a feature: the model would be told")
+    return roles
+
+
+def kind_of(name: str, kind: pa.DataType) -> Kind:
+    """What a column holds.
+
+    Raises:
+        Unfit: WrongColumns: lists, structures, bytes.
+    """
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if pa.types.is_boolean(kind):
+        return "boolean"
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return "number"
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind):
+        return "category"
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        return "time"
+    raise Unfit(Fault.WRONG_COLUMNS, f"column {name} has type {kind}, which is no number, text, boolean or time")
+
+
+def numbers(name: str, column: pa.Array) -> Floats:
+    """A column as numbers, shape [rows]; NaN where a value is missing.
+
+    Raises:
+        Unfit: WrongColumns: it holds something else.
+    """
+    if kind_of(name, column.type) not in {"number", "boolean"}:
+        raise Unfit(Fault.WRONG_COLUMNS, f"column {name} has type {column.type} where numbers are needed")
+    plain = column.cast(pa.float64(), safe=False) if not pa.types.is_boolean(column.type) else column.cast(pa.int8())
+    return np.asarray(plain.to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def newest(name: str, column: pa.Array) -> datetime | None:
+    """The newest time of a column; None when all are missing.
+
+    Raises:
+        Unfit: WrongColumns: it holds no times.
+    """
+    if kind_of(name, column.type) != "time":
+        raise Unfit(Fault.WRONG_COLUMNS, f"column {name} has type {column.type} where times are needed")
+    # Times without a zone are UTC; dates are their midnight.
+    zoned = column.cast(pa.timestamp("us")) if getattr(column.type, "tz", None) is None else column
+    found: datetime | None = pc.max(zoned).as_py()
+    if found is None:
+        return None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+class Coder:
+    """Codes for the values of a column as they come, or for a list that is known: 0 for the first, and so on."""
+
+    def __init__(self, values: Sequence[Any] = (), *, closed: bool = False) -> None:
+        """With `closed`, a value that is not in the list has the code -1, as a missing one has."""
+        self._codes: dict[Any, int] = {_plain(value): code for code, value in enumerate(values)}
+        self._closed = closed
+
+    @property
+    def values(self) -> list[Any]:
+        """The values by code."""
+        return list(self._codes)
+
+    def codes(self, column: pa.Array) -> Codes:
+        """A column's codes, shape [rows]; -1 for a missing or, if closed, unknown value. NaN is missing."""
+        if pa.types.is_floating(column.type):
+            column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
+        encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+        table = np.empty(len(encoded.dictionary) + 1, dtype=np.int32)
+        for place, value in enumerate(encoded.dictionary.to_pylist()):
+            table[place] = self._code(value)
+        table[-1] = -1
+        places = encoded.indices.fill_null(len(encoded.dictionary)).to_numpy(zero_copy_only=False)
+        return np.asarray(table[places], dtype=np.int32)
+
+    def _code(self, value: Any) -> int:
+        plain = _plain(value)
+        if plain is None:
+            return -1
+        if plain not in self._codes:
+            if self._closed:
+                return -1
+            self._codes[plain] = len(self._codes)
+        return self._codes[plain]
+
+
+def _plain(value: Any) -> Any:
+    """1.0 and 1 are one class: a column of whole numbers with a gap in it becomes one of floats."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,0 +1,52 @@
+"""The configuration's gates: one measure, one limit, and of what."""
+
+from __future__ import annotations
+
+from pydantic import model_validator
+
+from serin.evaluate.measures import COMPARISONS, DRIFT, FAIRNESS
+from serin.evaluate.sections import Name, Section
+
+
+class Gate(Section):
+    """A limit that a measure has to keep, its whole interval: exactly one of min, max and maxDropVersusStable."""
+
+    name: Name
+    """What it is called."""
+    metric: str
+    """What is measured; docs/validation.md lists them."""
+    dataset: str | None = None
+    """Of which data set; default: of each, and all have to pass."""
+    min: float | None = None
+    """At least this."""
+    max: float | None = None
+    """At most this."""
+    max_drop_versus_stable: float | None = None
+    """At most this much worse than stable on the same rows, in the measure's own unit; below 0: better by so much."""
+    per_slice: bool = False
+    """Every slice has to keep the limit."""
+    per_group: bool = False
+    """Every group of every protected attribute, or of `group`, has to keep the limit."""
+    group: str | None = None
+    """The protected attribute that a measure of fairness, or perGroup, is about."""
+
+    @model_validator(mode="after")
+    def _one_limit(self) -> Gate:
+        if sum(one is not None for one in (self.min, self.max, self.max_drop_versus_stable)) != 1:
+            raise ValueError("needs exactly one of min, max and maxDropVersusStable")
+        if self.per_slice and self.per_group:
+            raise ValueError("perSlice or perGroup: two gates")
+        if self.metric in FAIRNESS and (self.group is None or self.per_slice or self.per_group):
+            raise ValueError(f"{self.metric} is of all groups together: needs group, and neither perSlice nor perGroup")
+        if self.metric not in FAIRNESS and self.group is not None and not self.per_group:
+            raise ValueError("group is for measures of fairness and for perGroup")
+        if self.metric in COMPARISONS and self.max_drop_versus_stable is not None:
+            raise ValueError(f"{self.metric} compares with stable already: min or max")
+        if self.metric == DRIFT and (self.max is None or self.per_slice or self.per_group):
+            raise ValueError(f"{DRIFT} takes max, and is of each feature")
+        return self
+
+    @property
+    def needs_stable(self) -> bool:
+        """Whether it cannot decide without stable."""
+        return self.max_drop_versus_stable is not None or self.metric in COMPARISONS

@@ -1,0 +1,107 @@
+"""The measures that there are: name, direction and range.
+
+What computes them is in `metrics`; a test holds the two together.
+A name says what scikit-learn or fairlearn call it where they have it; docs/validation.md has the table.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+Task = Literal["classification", "regression", "ranking"]
+"""What the model does: names a class, says a number, or orders the rows of a query."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One measure.
+
+    Attributes:
+        name: As in gates and reports.
+        better: Which way is better; "none" where nearer to 0 is.
+        low: The least that it can be, -inf when there is no least.
+        high: The most that it can be.
+        spread: Whether it is a distance that noise can only make larger (a maximum less a minimum, a sum of absolute
+            values), so that the bootstrap's percentiles alone would say that it is never 0.
+    """
+
+    name: str
+    better: Literal["higher", "lower", "none"]
+    low: float = 0.0
+    high: float = 1.0
+    spread: bool = False
+
+
+_CLASSIFICATION = (
+    Measure("accuracy", "higher"),
+    Measure("balancedAccuracy", "higher"),
+    Measure("precision", "higher"),
+    Measure("recall", "higher"),
+    Measure("f1", "higher"),
+    Measure("falsePositiveRate", "lower"),
+    Measure("selectionRate", "none"),
+    Measure("precisionMacro", "higher"),
+    Measure("recallMacro", "higher"),
+    Measure("f1Macro", "higher"),
+    Measure("f1Weighted", "higher"),
+    Measure("matthewsCorrelation", "higher", low=-1.0),
+    Measure("cohenKappa", "higher", low=-1.0),
+    Measure("logLoss", "lower", high=math.inf),
+    Measure("brierScore", "lower", high=2.0),
+    Measure("rocAuc", "higher"),
+    Measure("averagePrecision", "higher"),
+    Measure("calibrationError", "lower", spread=True),
+)
+_REGRESSION = (
+    Measure("meanAbsoluteError", "lower", high=math.inf),
+    Measure("meanSquaredError", "lower", high=math.inf),
+    Measure("rootMeanSquaredError", "lower", high=math.inf),
+    Measure("meanAbsolutePercentageError", "lower", high=math.inf),
+    Measure("meanError", "none", low=-math.inf, high=math.inf),
+    Measure("r2", "higher", low=-math.inf),
+)
+_RANKING = (
+    Measure("ndcg", "higher"),
+    Measure("meanReciprocalRank", "higher"),
+    Measure("meanAveragePrecision", "higher"),
+    Measure("precisionAtCutoff", "higher"),
+    Measure("recallAtCutoff", "higher"),
+)
+_COMPARISONS = (
+    Measure("negativeFlipRate", "lower"),
+    Measure("positiveFlipRate", "higher"),
+    Measure("agreement", "higher"),
+)
+_FAIRNESS = (
+    Measure("demographicParityDifference", "lower", spread=True),
+    Measure("demographicParityRatio", "higher", spread=True),
+    Measure("equalizedOddsDifference", "lower", spread=True),
+    Measure("equalizedOddsRatio", "higher", spread=True),
+)
+_DRIFT = Measure("populationStability", "lower", high=math.inf, spread=True)
+
+DRIFT = _DRIFT.name
+"""Of the data against the training snapshot; a gate on it looks at each feature, and the worst decides."""
+FAIRNESS = tuple(one.name for one in _FAIRNESS)
+"""Of the groups of a protected attribute together; a gate on one needs `group`."""
+COMPARISONS = tuple(one.name for one in _COMPARISONS)
+"""Of both arms' answers to the same rows."""
+NEED_POSITIVE = frozenset({"precision", "recall", "f1", "falsePositiveRate", "selectionRate", *FAIRNESS})
+"""About one class against the rest."""
+
+MEASURES = {one.name: one for one in (*_CLASSIFICATION, *_REGRESSION, *_RANKING, *_COMPARISONS, *_FAIRNESS, _DRIFT)}
+"""All by name."""
+
+
+def measures_of(task: Task) -> frozenset[str]:
+    """Names of what a gate of a task may be on."""
+    match task:
+        case "classification":
+            own: tuple[Measure, ...] = (*_CLASSIFICATION, *_COMPARISONS, *_FAIRNESS)
+        case "regression":
+            own = _REGRESSION
+        case "ranking":
+            own = _RANKING
+    return frozenset(one.name for one in (*own, _DRIFT))

@@ -1,0 +1,122 @@
+"""The configuration takes what can be judged and says what is wrong with the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from serin.evaluate.config import Config, load_config
+from serin.evaluate.faults import Effect, Fault, Unfit, effect_of
+from tests.unit.evaluate.builders import config, dataset, raw_config
+
+
+def _written(folder: Path, raw: Any) -> Path:
+    path = folder / "evaluation.yaml"
+    path.write_text(raw if isinstance(raw, str) else yaml.safe_dump(raw))
+    return path
+
+
+def test_the_smallest_configuration_is_complete(tmp_path: Path) -> None:
+    """All else has a default."""
+    found = load_config(_written(tmp_path, raw_config()))
+    assert (found.positive_code, found.asking.batch_rows, found.intervals.rows_min) == (1, 500, 30)
+
+
+GATE = {"name": "g", "metric": "accuracy"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        pytest.param({"gates": []}, "gates", id="nothing would be judged"),
+        pytest.param({"gates": [GATE]}, "exactly one of min, max", id="a gate without a limit"),
+        pytest.param({"gates": [GATE | {"min": 0.5, "max": 0.9}]}, "exactly one", id="a gate with two"),
+        pytest.param({"gates": [GATE | {"min": float("nan")}]}, "finite", id="a limit that is NaN"),
+        pytest.param({"gates": [GATE | {"metric": "acuracy", "min": 1}]}, "acuracy is no measure", id="misspelt"),
+        pytest.param({"gates": [GATE | {"metric": "r2", "min": 0}]}, "no measure of classification", id="other task"),
+        pytest.param({"gates": [GATE | {"maxDropVersusStable": 0.1}]}, "endpoints has none", id="nobody to compare"),
+        pytest.param({"gates": [GATE | {"min": 0.5, "perSlice": True}]}, "without slices", id="no slices"),
+        pytest.param({"gates": [GATE | {"min": 0.5, "perGroup": True}]}, "without groups", id="no groups"),
+        pytest.param({"gates": [GATE | {"min": 0.5, "dataset": "x"}]}, "no data set x", id="another data set"),
+        pytest.param(
+            {"gates": [GATE | {"metric": "equalizedOddsRatio", "min": 0.8}]}, "it needs group|needs group", id="of whom"
+        ),
+        pytest.param(
+            {"gates": [GATE | {"metric": "populationStability", "max": 0.2}]}, "snapshot", id="drift from what"
+        ),
+        pytest.param(
+            {"classes": ["a", "b", "c"], "gates": [GATE | {"metric": "recall", "min": 0.8}]}, "positive", id="recall of"
+        ),
+        pytest.param({"classes": None}, "classes is needed", id="no classes"),
+        pytest.param({"classes": ["a", "a"]}, "there twice", id="a class twice"),
+        pytest.param({"positive": "rose"}, "rose is not one", id="an unknown positive"),
+        pytest.param({"task": "regression"}, "not for regression", id="classes of a regression"),
+        pytest.param({"datasets": [dataset(), dataset()]}, "holdout is there twice", id="a name twice"),
+        pytest.param({"datasets": [dataset(maxAge="30d")]}, "asOf and timeColumn", id="no age to tell"),
+        pytest.param({"datasets": [dataset(maxAge="30")]}, "duration", id="a duration without a unit"),
+        pytest.param({"datasets": [dataset(path="rows.xlsx")]}, "format is needed", id="an unknown ending"),
+        pytest.param({"datasets": [dataset(query="q")]}, "query is for ranking", id="queries of a classification"),
+        pytest.param({"datasets": [dataset(asOf="2026-11-01T00:00:00")]}, "timezone", id="a time without a zone"),
+        pytest.param({"slices": [{"name": "s", "column": "c"}]}, "exactly one of everyValue", id="a slice of what"),
+        pytest.param({"retries": 3}, "Extra inputs", id="a field that nobody knows"),
+        pytest.param({"endpoints": {"candidate": {"url": "ftp://x"}}}, "URL scheme", id="no HTTP"),
+        pytest.param({"endpoints": {"candidate": {"url": "http://x"}}}, "needs model", id="no model"),
+        pytest.param(
+            {"endpoints": {"candidate": {"url": "http://x", "protocol": "custom"}}}, "path and template", id="custom"
+        ),
+    ],
+)
+def test_what_could_never_be_judged_is_refused_with_its_field(
+    tmp_path: Path, changes: dict[str, Any], words: str
+) -> None:
+    """Before any row is read; and it is somebody's to change, not something to wait for."""
+    with pytest.raises(Unfit, match=words) as caught:
+        load_config(_written(tmp_path, raw_config(**changes)))
+    assert (caught.value.fault, caught.value.effect) == (Fault.INVALID_CONFIG, Effect.STALLED)
+
+
+@pytest.mark.parametrize("text", ["", "- a", "a: [", "\0"])
+def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, text: str) -> None:
+    """Empty, a list, no YAML: a named reason and no traceback."""
+    with pytest.raises(Unfit) as caught:
+        load_config(_written(tmp_path, text))
+    assert caught.value.fault is Fault.INVALID_CONFIG
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    """With its name."""
+    with pytest.raises(Unfit, match=r"absent\.yaml"):
+        load_config(tmp_path / "absent.yaml")
+
+
+def test_two_files_that_mean_the_same_have_one_digest() -> None:
+    """The order of fields and a default that is spelt out change nothing; a limit does."""
+    raw = raw_config()
+    turned = dict(reversed(raw.items())) | {"cutoff": 10}
+    assert Config.model_validate(turned).digest() == config().digest()
+    assert config(revision="iris-3").digest() != config().digest()
+
+
+def test_every_fault_has_a_meaning_and_none_of_stables_is_held_against_the_candidate() -> None:
+    """A fault of stable's holds or stalls; only an answer of the candidate's own rejects it."""
+    assert {effect_of(fault, "stable") for fault in Fault} == {Effect.HOLD, Effect.STALLED}
+    assert {effect_of(fault, None) for fault in Fault} == {Effect.HOLD, Effect.STALLED}
+    rejected = {fault for fault in Fault if effect_of(fault, "candidate") is Effect.REJECT}
+    assert rejected == {
+        Fault.ENDPOINT_REFUSED,
+        Fault.ANSWER_MALFORMED,
+        Fault.ANSWER_WRONG_SHAPE,
+        Fault.ANSWER_NOT_FINITE,
+        Fault.ANSWER_UNKNOWN_CLASS,
+    }
+
+
+def test_the_names_of_faults_are_their_own_and_look_like_reasons() -> None:
+    """CamelCase, as Kubernetes wants reasons, and none twice."""
+    assert len({fault.value for fault in Fault}) == len(Fault)
+    for fault in Fault:
+        assert fault.value.isalnum()
+        assert fault.value[0].isupper()
