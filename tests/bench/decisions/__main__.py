@@ -1,23 +1,26 @@
-"""Which rule errs how often, on 480 simulated rollouts: prints the tables and writes docs/benchmarks/decisions.md.
+"""Which rule errs how often, on 480 simulated scenarios: prints the tables and writes docs/benchmarks/decisions.md.
 
 python -m tests.bench.decisions [--quick] [--processes 2] [--runs 1000] [--no-write]
 
---quick takes every fifth scenario and 100 runs: about a minute, and nothing is written.
+--quick takes every ninth scenario and 50 runs: about a minute, and nothing is written.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing import Pool
 from pathlib import Path
+from typing import TypeVar
 
-from tests.bench.decisions import page, report, rules
+from tests.bench.decisions import page, ramped, report, rules, stories
 from tests.bench.decisions.report import Outcomes
-from tests.bench.decisions.scenarios import Scenario, grid
+from tests.bench.decisions.scenarios import Scenario, Truth, grid
 
 SEED = 2026
+Task = TypeVar("Task")
+Found = TypeVar("Found")
 DOCS = Path(__file__).parents[3] / "docs" / "benchmarks"
 
 
@@ -30,33 +33,66 @@ def simulate(
 ) -> Outcomes:
     """Simulate every scenario; each has a seed of its own, so the figures do not depend on the processes."""
     tasks = [(scenario, (SEED, seed, i), runs, names) for i, scenario in enumerate(scenarios)]
+    return list(zip(scenarios, _mapped(_one, tasks, processes), strict=True))
+
+
+def _mapped(function: Callable[[Task], Found], tasks: Sequence[Task], processes: int) -> list[Found]:
     if processes == 1:
-        return list(zip(scenarios, map(_one, tasks), strict=True))
+        return list(map(function, tasks))
     with Pool(processes) as pool:
-        return list(zip(scenarios, pool.map(_one, tasks, chunksize=4), strict=True))
+        return pool.map(function, tasks, chunksize=4)
+
+
+def _ramped(task: tuple[Scenario, tuple[int, ...], int]) -> dict[str, rules.Result]:
+    return ramped.run(*task)
+
+
+def _story(task: tuple[int, int]) -> list[str]:
+    return stories.told(*task, SEED)
+
+
+def _edge(task: tuple[int, int]) -> list[str]:
+    return stories.edged(*task, SEED)
 
 
 def main() -> None:
     """Simulate, print, write."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.decisions")
-    parser.add_argument("--quick", action="store_true", help="every fifth scenario, 100 runs, nothing written")
+    parser.add_argument("--quick", action="store_true", help="every ninth scenario, 50 runs, nothing written")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--runs", type=int, default=1000, help="rollouts of each scenario")
     parser.add_argument("--no-write", action="store_true", help="print only")
     given = parser.parse_args()
     begin = time.monotonic()
-    step, runs = (7, 100) if given.quick else (1, given.runs)
+    step, runs = (9, 50) if given.quick else (1, given.runs)
+    few, edge_runs = max(runs // 4, 20), runs if given.quick else 3 * runs
     outcomes = simulate(grid()[::step], 1, runs, given.processes)
     worst = {}
     if not given.quick:
         # Fresh traffic: the worst of many are partly the unlucky ones.
-        for word, truth, verdict, count in (
+        kinds: tuple[tuple[str, Truth, int, int], ...] = (
             ("false rollback", "equal", -1, 20),
             ("missed regression", "regression", 1, 5),
-        ):
-            chosen = report.worst(outcomes, truth, verdict, count)  # type: ignore[arg-type]
+        )
+        for word, truth, verdict, count in kinds:
+            chosen = report.worst(outcomes, truth, verdict, count)
             worst[word] = (simulate(chosen, 2, 10 * runs, given.processes, (rules.SERIN,)), verdict)
-    text = page.text(outcomes, worst, runs)
+    weighed = _mapped(
+        _ramped, [(s, (SEED, 3, i), few) for i, s in enumerate(ramped.scenarios()[::step])], given.processes
+    )
+    told = _mapped(_story, [(i, runs) for i in range(len(stories.STORIES))], given.processes)
+    edged = _mapped(_edge, [(i, edge_runs) for i in range(len(stories.EDGES))], given.processes)
+    found = page.Found(
+        outcomes=outcomes,
+        runs=runs,
+        worst=worst,
+        ramped=list(zip(ramped.scenarios()[::step], weighed, strict=True)),
+        stories=report.table(stories.HEADER, told),
+        edges=report.table(stories.EDGES_HEADER, edged),
+        runs_few=few,
+        runs_edges=edge_runs,
+    )
+    text = page.text(found)
     print(text)
     print(f"{time.monotonic() - begin:.0f} s with {given.processes} processes")
     if not (given.quick or given.no_write):

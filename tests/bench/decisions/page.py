@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from tests.bench.decisions import report, rules
+from tests.bench.decisions import ramped, report, rules
 from tests.bench.decisions.report import Outcomes
 
-__all__ = ["text"]
+__all__ = ["Found", "text"]
 
 _HEAD = """# Which rule errs how often
 
@@ -39,6 +40,28 @@ The scenarios in which Serin erred most, with {runs} rollouts of fresh traffic: 
 lower bound is {bound:.5f}.
 """
 
+_RAMPED = """## When the weight is chosen by the harm that is left
+
+`serin.stats.largest_share`, between 1 and 50 %, with a budget of {million:g} failures per 1M requests of a day, at
+least {least:g}, beyond what the least weight would cost; looked at whenever the time since the start has grown by a
+third. The scenarios are the 120 that are left when the share is not given; {runs:,} rollouts of each.
+"""
+
+_STORIES = """## Traffic that is not calm
+
+The share of rollouts with the right verdict, with its 95 % confidence interval, for 50 requests/s, a share of 10 % and
+a stable that fails 0.5 %; {runs:,} rollouts of each. Serin goes on through a bake of half an hour with 95 % of the
+traffic on the candidate, as the operator does; its verdict is taken back if the candidate breaks by then. `hold` is
+right where nothing can be known. What breaks after everybody has promoted it, nobody takes back.
+"""
+
+_EDGES = """## The bounds, at their edge
+
+Candidates worse by exactly the tolerance, and by exactly the margin, looked at all day and never stopped: how often
+they ever fail, and ever pass. {runs:,} rollouts of each. Over-dispersion is measured between stable's three pods for
+the last two rows, else assumed as 1.25.
+"""
+
 _PLOTS = """## Plots
 
 ![False rollbacks](false-rollback.svg)
@@ -51,15 +74,46 @@ _PLOTS = """## Plots
 """
 
 
-def text(outcomes: Outcomes, worst: Mapping[str, tuple[Outcomes, int]], runs: int) -> str:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """All that was simulated.
+
+    worst: by kind of error, the worst scenarios again and the verdict that is wrong there.
+    ramped: the rollouts whose weight follows the harm; stories, edges: their tables.
+    """
+
+    outcomes: Outcomes
+    runs: int
+    worst: Mapping[str, tuple[Outcomes, int]]
+    ramped: Outcomes
+    stories: str
+    edges: str
+    runs_few: int
+    runs_edges: int
+
+
+def text(found: Found) -> str:
     """The whole page."""
+    outcomes, runs = found.outcomes, found.runs
     parts = [
         _HEAD.format(scenarios=len(outcomes), runs=f"{runs:,}"),
         report.rules(outcomes, rules.NAMES) + "\n",
         _GENTLE,
         report.gentle(outcomes, rules.NAMES) + "\n",
     ]
-    for kind, (again, verdict) in worst.items():
+    for kind, (again, verdict) in found.worst.items():
         table, rate, bound = report.again(again, verdict)
         parts += [_WORST.format(runs=f"{10 * runs:,}", kind=kind, rate=rate, bound=bound), table + "\n"]
+    few = found.runs_few
+    parts += [
+        _RAMPED.format(million=ramped.BUDGET_PER_MILLION, least=ramped.BUDGET_LEAST, runs=few),
+        report.rules(found.ramped, [ramped.NAME]) + "\n",
+    ]
+    parts += [report.gentle(found.ramped, [ramped.NAME]) + "\n"]
+    parts += [
+        _STORIES.format(runs=runs),
+        found.stories + "\n",
+        _EDGES.format(runs=found.runs_edges),
+        found.edges + "\n",
+    ]
     return "\n".join([*parts, _PLOTS])

@@ -89,14 +89,13 @@ def advance(rows: Rows, parameters: Parameters, blocks: Floats, seconds: float, 
 
 def _ticks(stream: Stream, hour: Hour, horizon: float) -> Iterator[tuple[float, float, Arms]]:
     """Yield (now, seconds measured, counts): what could not be read comes with the next reading, without its time."""
-    held = [np.zeros(stream.runs) for _ in range(4)]
+    held = nothing = (np.zeros(stream.runs),) * 4
     for tick, read in enumerate(hour.read):
         n0, x0, n1, x1 = (counts[tick] + before for counts, before in zip(hour.arms, held, strict=True))
+        held = (n0, x0, n1, x1)
         if read:
-            yield TICK * (tick + 1), TICK, (n0, x0, n1, x1)
-            held = [np.zeros(stream.runs) for _ in range(4)]
-        else:
-            held = [n0, x0, n1, x1]
+            yield TICK * (tick + 1), TICK, held
+            held = nothing
     now = HOUR
     while now < horizon:
         arms = stream.draw(now, LATE_TICK)

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DAY", "HOUR", "LATE_TICK", "TICK", "Arms", "Floats", "Hour", "Stream", "Weather"]
+__all__ = ["DAY", "HOUR", "LATE_TICK", "PODS", "TICK", "Arms", "Floats", "Hour", "Stream", "Weather"]
 
 Floats = NDArray[np.float64]
 Arms = tuple[Floats, Floats, Floats, Floats]  # stable's requests, its bad ones, the candidate's, its bad ones
@@ -23,6 +23,7 @@ LATE_TICK = 300.0
 TICKS_IN_HOUR = int(HOUR / TICK)
 _INCIDENT_SECONDS, _INCIDENT_RATE = 120.0, 0.3
 _LATE_TICKS = 2
+PODS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +31,11 @@ class Weather:
     """What happens to the traffic beside the two rates. The default is calm.
 
     day: amplitude in [0, 1) of a daily wave in speed, half of it in both rates; each rollout starts at its own hour.
-    burst: shape of a gamma in the speed of each tick; 0 is none, 0.5 is wild.
+    burst: shape of a gamma in the speed of each 15 s; 0 is none, 0.5 is wild.
     clump: bad requests come in groups of this size.
     incidents: a day, each of 120 s in which both arms fail 30 % more of their requests.
-    noise: shape of a gamma that multiplies each arm's own rate at each tick; 0 is none.
+    noise: shape of a gamma that multiplies each pod's own rate in each 15 s; 0 is none. Stable has three pods, the
+        candidate one.
     breaks_at: seconds until which the candidate is as good as stable.
     late: bad requests are counted 30 s after they came.
     cold_seconds, cold_factor: the candidate's rate is this many times as high at first.
@@ -108,6 +110,17 @@ class Stream:
         n = self.rng.poisson(self.speed * self.weather.history_seconds, self.runs)
         return n.astype(np.float64), self._bad(n, np.full(self.runs, self.base))
 
+    def pods(self, windows: int = 60, seconds: float = 60.0) -> tuple[Floats, Floats]:
+        """Stable's pods before the rollout, for an A/A: requests and bad ones, shapes (windows, pods, runs)."""
+        w = self.weather
+        shape = (windows, PODS, self.runs)
+        n = self.rng.poisson(self.speed * seconds / PODS, shape)
+        p = np.full(shape, self.base)
+        if w.noise:
+            ticks = w.noise * seconds / TICK
+            p = p * self.rng.gamma(ticks, 1 / ticks, shape)
+        return n.astype(np.float64), self._bad(n, np.clip(p, 0.0, 1.0))
+
     def hour(self) -> Hour:
         """Draw the first hour."""
         ticks = [self.draw(TICK * i, TICK) for i in range(TICKS_IN_HOUR)]
@@ -117,23 +130,25 @@ class Stream:
         start, stop = self.weather.outage
         return Hour((n0, x0, n1, x1), read & ~((ends > start) & (ends <= stop)))
 
-    def draw(self, start: float, seconds: float, share: float | None = None) -> Arms:
-        """Draw the counts of [start, start + seconds), for all rollouts."""
+    def draw(self, start: float, seconds: float, share: float | Floats | None = None) -> Arms:
+        """Draw the counts of [start, start + seconds), for all rollouts; share is the candidate's if not the usual."""
         w = self.weather
         wave = np.sin(2 * np.pi * start / DAY + self._phase)
         speed = self.speed * seconds * (1 + w.day * wave)
         if w.burst:
-            speed = speed * self.rng.gamma(w.burst, 1 / w.burst, self.runs)
+            shape = w.burst * seconds / TICK
+            speed = speed * self.rng.gamma(shape, 1 / shape, self.runs)
         part = self.share if share is None else share
-        worse = self.rate if start >= w.breaks_at else self.base
+        worse = self.rate - self.base if start >= w.breaks_at else 0.0
         arms: list[Floats] = []
         calm = 1 + 0.5 * w.day * wave
         extra = self._incident(start, seconds)
-        for arm, (of, rate) in enumerate(((1 - part, self.base * w.sick), (part, worse * w.sick))):
+        for arm, (of, more) in enumerate(((1 - part, 0.0), (part, worse))):
             n = self.rng.poisson(speed * of)
-            p = rate * calm
+            p = self.base * w.sick * calm + more
             if w.noise:
-                p = p * self.rng.gamma(w.noise, 1 / w.noise, self.runs)
+                shape = w.noise * (1 if arm else PODS) * seconds / TICK
+                p = p * self.rng.gamma(shape, 1 / shape, self.runs)
             if arm == 1 and start < w.cold_seconds:
                 p = p * w.cold_factor
             x = self._bad(n, np.clip(p + extra, 0.0, 1.0))
