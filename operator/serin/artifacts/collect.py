@@ -1,0 +1,144 @@
+"""All files of an offer into one folder, and the digest of what came.
+
+The folder is the memory of a broken call: whole and partial files stay in it, each with a note of what it is a part
+of, and the next call with the same folder goes on. What does not match the digest is thrown away at once, so that it
+is never gone on with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from serin.artifacts.digest import Digest, check_paths
+from serin.artifacts.errors import ArtifactError, Reason
+from serin.artifacts.limits import Deadline, Limits
+from serin.artifacts.source import Offer, Source
+from serin.artifacts.transfer import Local, persistently, receive
+
+FILES = "files"
+_NOTES = "notes"
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What came."""
+
+    digest: Digest
+    digests: Mapping[str, Digest]
+    """Of each file, by path."""
+    size: int
+    """Bytes of all files."""
+    received: int
+    """Bytes that came over the network in this call."""
+    resumed: bool
+    """Whether anything of an earlier call was used."""
+
+
+def look(source: Source, limits: Limits, deadline: Deadline, expected: Digest | None) -> Offer:
+    """Ask a source what it has, and refuse what can be refused without reading it.
+
+    Raises:
+        ArtifactError: as the source does; Unsafe, TooLarge, DigestMismatch.
+    """
+    offer = persistently(deadline, source.look)
+    limits.check_files(len(offer.files))
+    limits.check_bytes(sum(file.size or 0 for file in offer.files))
+    check_paths(file.path for file in offer.files)
+    if expected is not None and offer.digest is not None:
+        check_digest(offer.digest, expected)
+    return offer
+
+
+def collect(
+    source: Source, offer: Offer, folder: Path | None, limits: Limits, deadline: Deadline, expected: Digest | None
+) -> Collected:
+    """Bring all files into a folder, or only hash them when there is none.
+
+    Raises:
+        ArtifactError: as the source does; TooLarge, TimedOut, DigestMismatch.
+    """
+    if folder is not None:
+        _remove_strangers(folder, offer)
+    collected = _collect(source, offer, folder, limits, deadline, expected)
+    if expected is not None and collected.digest != expected and collected.resumed:
+        # The old part may have been of other content, or spoilt on the disk; once more from the start tells.
+        discard(folder)
+        again = _collect(source, offer, folder, limits, deadline, expected)
+        collected = replace(again, received=again.received + collected.received)
+    if expected is not None and collected.digest != expected:
+        discard(folder)
+        check_digest(collected.digest, expected)
+    return collected
+
+
+def check_digest(found: Digest, expected: Digest) -> None:
+    """Refuse content that is not what was pinned.
+
+    Raises:
+        ArtifactError: DigestMismatch.
+    """
+    if found != expected:
+        raise ArtifactError(
+            Reason.DIGEST_MISMATCH,
+            f"the files at the uri have the digest {found} and not {expected}; if the change is meant, deploy it as a "
+            f"new version with its own digest, otherwise find out who changed them",
+            field="spec.model.digest",
+        )
+
+
+def discard(folder: Path | None) -> None:
+    """Throw away what a folder has collected."""
+    if folder is not None:
+        for name in (FILES, _NOTES):
+            shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def _collect(
+    source: Source, offer: Offer, folder: Path | None, limits: Limits, deadline: Deadline, expected: Digest | None
+) -> Collected:
+    digests: dict[str, Digest] = {}
+    size = received = 0
+    resumed = False
+    for file in offer.files:
+        local = _local(folder, file.path) if folder is not None else None
+        got = receive(
+            source,
+            file,
+            local,
+            allowed=limits.bytes_max - size,
+            limits=limits,
+            deadline=deadline,
+            content_known=expected is not None,
+        )
+        if file.digest is not None and got.digest != file.digest:
+            discard(folder)
+            raise ArtifactError(
+                Reason.DIGEST_MISMATCH,
+                f"{file.path[:200]!r} came with the digest {got.digest}, and the source itself says {file.digest}; do "
+                f"not use this source before that is understood",
+            )
+        digests[file.path] = got.digest
+        size += got.size
+        received += got.received
+        resumed = resumed or got.resumed
+    return Collected(offer.digest_of(digests), digests, size, received, resumed)
+
+
+def _local(folder: Path, path: str) -> Local:
+    note = hashlib.sha256(path.encode()).hexdigest()[:32]
+    return Local(folder / FILES / path, folder / _NOTES / f"{note}.json")
+
+
+def _remove_strangers(folder: Path, offer: Offer) -> None:
+    """Remove files of an earlier call that the artifact no longer has."""
+    wanted = {file.path for file in offer.files}
+    files = folder / FILES
+    for path in list(files.rglob("*")):
+        if path.is_file() and path.relative_to(files).as_posix() not in wanted:
+            path.unlink()
+    if any(path.is_dir() and path.relative_to(files).as_posix() in wanted for path in files.rglob("*")):
+        discard(folder)  # what was a folder is now a file

@@ -1,0 +1,219 @@
+"""Bring an artifact into a folder: from the cache if it is there, else from its source through the cache.
+
+What a source cannot reach it cannot stop: with the artifact in the cache no source is asked at all.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from serin.artifacts.archives import is_archive_by_name, unpack
+from serin.artifacts.cache import Cache, CachedFile, Entry
+from serin.artifacts.collect import FILES, Collected, collect, look
+from serin.artifacts.digest import Digest, digest_of_files
+from serin.artifacts.failures import local_failures
+from serin.artifacts.limits import Deadline, Limits, Policy
+from serin.artifacts.pickles import is_pickle, refuse_pickles
+from serin.artifacts.source import Offer, Source
+from serin.artifacts.sources import Surroundings, source_of
+from serin.artifacts.target import Target, copy_hashed
+from serin.artifacts.uri import names_content, parse_uri
+
+CLAIMS = Path("/mnt/claims")
+"""Where a Job mounts claims, each under its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What was done."""
+
+    uri: str
+    """As pinned as the source can, or as it was given when no source was asked."""
+    digest: Digest
+    size: int
+    """Bytes of the artifact as delivered; 0 when it was already in the folder."""
+    received: int
+    """Bytes that came from the source in this call."""
+    resumed: bool
+    """Whether an earlier call's part was gone on with."""
+    cached: bool
+    """Whether the cache had it."""
+
+
+def fetch(
+    uri: str,
+    digest: Digest | None,
+    into: Path,
+    *,
+    limits: Limits | None = None,
+    policy: Policy | None = None,
+    cache: Cache | None = None,
+    trusted: bool = True,
+    claims: Path = CLAIMS,
+) -> Fetched:
+    """Bring an artifact into a folder of its own, verified.
+
+    Args: uri: as in spec.model.uri. digest: what it must have; None takes what is there now. into: an empty
+    folder, or one from an earlier call. trusted: whether a person gave the digest; False when Serin found it
+    out itself, so that nobody vouches for pickles.
+
+    Raises:
+        ArtifactError: any of the closed set. A partial download is kept for the next call with the same folder or
+        cache, unless its content was wrong.
+    """
+    limits, policy = limits or Limits(), policy or Policy()
+    deadline = Deadline(limits.seconds_max)
+    surroundings = Surroundings(deadline, limits, policy, claims)
+    with local_failures():
+        job = _Fetch(uri, digest, Target(into), surroundings, cache, trusted)
+        with job.target.held(deadline):
+            return job.run()
+
+
+@dataclass(slots=True)
+class _Fetch:
+    """One call."""
+
+    uri: str
+    digest: Digest | None
+    target: Target
+    around: Surroundings
+    cache: Cache | None
+    trusted: bool
+    vouched: bool = False
+    received: int = 0
+
+    def run(self) -> Fetched:
+        place = parse_uri(self.uri, plain_http=self.around.policy.plain_http)
+        self.vouched = (self.trusted and self.digest is not None) or names_content(place)
+        if self.digest is not None and self.target.holds(self.digest):
+            return Fetched(self.uri, self.digest, 0, 0, False, False)
+        if self.digest is not None and self.cache is not None:
+            return self._through(self.cache, self.digest)
+        source = source_of(self.uri, self.around)
+        offer = look(source, self.around.limits, self.around.deadline, self.digest)
+        known = self.digest or offer.digest
+        if self.cache is not None and known is not None:
+            return self._through(self.cache, known)
+        return self._directly(source, offer)
+
+    def _through(self, cache: Cache, digest: Digest) -> Fetched:
+        """Take it from the cache, after bringing it there if need be."""
+        deadline = self.around.deadline
+        for _ in range(3):  # somebody may spoil or evict it between two steps; not for ever
+            with cache.reading(digest, deadline) as entry:
+                if entry is not None and self._place_copy(cache, entry):
+                    return Fetched(self.uri, digest, entry.size, self.received, False, self.received == 0)
+            if entry is not None:
+                cache.drop(digest, deadline)
+            with cache.writing(digest.hex, deadline) as folder:
+                if cache.has(digest):
+                    continue
+                source = source_of(self.uri, self.around)
+                offer = look(source, self.around.limits, deadline, digest)
+                if not cache.make_room(folder, offer.size or 0):
+                    return self._directly(source, offer)
+                got = collect(source, offer, folder, self.around.limits, deadline, digest)
+                self.received += got.received
+                cache.publish(folder, entry_of(offer, got))
+                resumed = got.resumed
+            with cache.reading(digest, deadline) as entry:
+                if entry is not None and self._place_copy(cache, entry):
+                    cache.make_room(None, 0)
+                    return Fetched(offer.uri, digest, entry.size, self.received, resumed, False)
+        source = source_of(self.uri, self.around)
+        return self._directly(source, look(source, self.around.limits, deadline, digest))
+
+    def _directly(self, source: Source, offer: Offer) -> Fetched:
+        """Bring it without a cache; the target folder keeps what a killed call has got."""
+        key = self.digest.hex if self.digest is not None else "unpinned"
+        folder = self.target.download(key)
+        got = collect(source, offer, folder, self.around.limits, self.around.deadline, self.digest)
+        entry = entry_of(offer, got)
+        self._place(folder / FILES, entry, _link_or_move)
+        received = self.received + got.received
+        return Fetched(offer.uri, got.digest, got.size, received, got.resumed, False)
+
+    def _place_copy(self, cache: Cache, entry: Entry) -> bool:
+        """Copy from the cache; False when the entry turns out to be spoilt."""
+        deadline = self.around.deadline
+        expected = {file.path: file.digest for file in entry.files}
+
+        def copy(source: Path, target: Path, path: str) -> None:
+            if copy_hashed(source, target, deadline) != expected[path]:
+                raise _Spoilt
+
+        if not _is_consistent(entry):
+            return False
+        try:
+            self._place(cache.files_of(entry), entry, copy, scratch=True)
+        except (_Spoilt, FileNotFoundError):
+            return False
+        return True
+
+    def _place(
+        self, files: Path, entry: Entry, put: Callable[[Path, Path, str], None], *, scratch: bool = False
+    ) -> None:
+        """Put files and the content of archives into the target.
+
+        Args: put: brings a file from here to there. scratch: whether an archive has to be put somewhere, too, to be
+        verified before it is opened.
+        """
+        staged = self.target.staging()
+        packed = self._packed(entry)
+        for file in entry.files:
+            if file.path not in packed:
+                (staged / file.path).parent.mkdir(parents=True, exist_ok=True)
+                put(files / file.path, staged / file.path, file.path)
+        for path in packed:
+            archive = files / path
+            if scratch:
+                archive = staged.with_name("archive")
+                archive.unlink(missing_ok=True)
+                put(files / path, archive, path)
+            unpack(archive, staged, self.around.limits, self.around.deadline)
+        if not (self.vouched or self.around.policy.pickles):
+            refuse_pickles(_pickles_in(staged))
+        self.target.finish(entry.digest)
+
+    def _packed(self, entry: Entry) -> list[str]:
+        if not self.around.policy.unpack:
+            return []
+        if entry.single and is_archive_by_name(entry.files[0].path):
+            return [entry.files[0].path]
+        return [file.path for file in entry.files if file.packed]
+
+
+def entry_of(offer: Offer, got: Collected) -> Entry:
+    """Return the record of what was collected."""
+    files = tuple(CachedFile(file.path, got.digests[file.path], file.packed) for file in offer.files)
+    return Entry(got.digest, offer.single, offer.media, got.size, files)
+
+
+class _Spoilt(Exception):
+    """A file in the cache is not what its record says."""
+
+
+def _is_consistent(entry: Entry) -> bool:
+    """Whether a record's files add up to its digest; a record is no more trusted than a file."""
+    digests = {file.path: file.digest for file in entry.files}
+    if not digests or len(digests) != len(entry.files):
+        return False
+    return entry.digest == (entry.files[0].digest if entry.single else digest_of_files(digests))
+
+
+def _pickles_in(folder: Path) -> Iterable[str]:
+    for path in folder.rglob("*"):
+        if path.is_file() and is_pickle(path):
+            yield path.relative_to(folder).as_posix()
+
+
+def _link_or_move(source: Path, target: Path, _path: str) -> None:
+    # A link leaves the download whole until everything is in place; not every volume knows links.
+    try:
+        os.link(source, target)
+    except OSError:
+        source.rename(target)
