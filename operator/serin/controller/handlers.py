@@ -56,7 +56,7 @@ def configure(settings: kopf.OperatorSettings, *, namespaced: bool) -> None:
     settings.posting.enabled = False  # our Events are written by controller.events, one per transition
     settings.posting.loggers = False
     settings.scanning.disabled = namespaced  # listing namespaces and CRDs needs cluster-wide rights
-    settings.watching.chunk_size = 200  # a list of thousands at once would be in memory twice
+    settings.watching.chunk_size = 50  # what is in memory at once at the start leaves holes in the heap for ever
     settings.networking.request_timeout = 30.0
     settings.networking.connect_timeout = 5.0
     settings.watching.server_timeout = 300  # a connection that died in silence is found after five minutes

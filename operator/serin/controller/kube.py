@@ -94,7 +94,7 @@ JSON_PATCH = "application/json-patch+json"
 TEST_FAILED = "the server rejected our request due to an error in our request"
 """All that the API server says, with 422, of a JSON patch whose `test` does not hold."""
 REQUEST_SECONDS_MAX = 20.0
-LIST_CHUNK = 200
+LIST_CHUNK = 100
 
 
 class Kube:
