@@ -74,12 +74,20 @@ manifests-check: helm
 	$(BIN)/python -m tests.unit.charts.render --check
 
 .PHONY: docs
-docs: setup ## the generated pages
+docs: setup ## the generated pages, and the outputs of their examples
 	$(BIN)/python docs/reasons_page.py
+	$(BIN)/python docs/api_pages.py
+	$(BIN)/python docs/examples.py
 
 .PHONY: docs-check
-docs-check: setup
+docs-check: setup docs-site
 	$(BIN)/python docs/reasons_page.py --check
+	$(BIN)/python docs/api_pages.py --check
+	$(BIN)/python docs/examples.py --check
+
+.PHONY: docs-site
+docs-site: setup ## the documentation as a site in build/site, without the network; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 .PHONY: check
 check: lint types layers crds-check manifests-check docs-check ## everything that needs no test runner
