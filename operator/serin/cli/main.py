@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from serin import __version__
+from serin.cli.artifact import add_artifact
+from serin.cli.evaluate import add_evaluate
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,6 +32,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--log-format", choices=("text", "json"), default="text")
     run.add_argument("--log-level", choices=("debug", "info", "warning"), default="info")
     run.set_defaults(command=_run)
+    add_evaluate(commands)
+    add_artifact(commands)
     return parser
 
 

@@ -1,0 +1,122 @@
+"""From what an endpoint said to arrays that can be counted: shapes, types, classes and probabilities are checked here.
+
+Whatever does not fit is the arm's fault by name. A NaN that got through would make every later comparison false, and
+whichever branch comes last would be taken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from serin.evaluate.columns import Coder
+from serin.evaluate.config import Config
+from serin.evaluate.endpoints import Answer
+from serin.evaluate.faults import Fault, Unfit
+from serin.evaluate.protocols import Said
+from serin.evaluate.resampling import Floats
+
+_SUM_TOLERANCE = 1e-3
+"""How far a row's probabilities may be from 1 together: half precision, a thousand classes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """An arm's answers to some rows.
+
+    Attributes:
+        predicted: Classes by code (int32), or numbers (float64), shape [rows]; for ranking the scores.
+        scores: Probabilities, shape [rows, classes]; None when the model says none.
+    """
+
+    predicted: NDArray[Any]
+    scores: Floats | None
+
+
+def answers_of(config: Config, named: Answer, said: Said, rows: int) -> Answers:
+    """Check and convert.
+
+    Raises:
+        Unfit: AnswerWrongShape, AnswerNotFinite, AnswerUnknownClass, AnswerMalformed; the arm is the caller's to say.
+    """
+    if config.classes is None:
+        # One number for each row; what it is called does not matter.
+        values = said.scores if said.prediction is None else said.prediction
+        if values is None:
+            raise Unfit(Fault.ANSWER_MALFORMED, "the answer has no predictions")
+        return Answers(_numbers(values, (rows,), "predictions"), None)
+    count = len(config.classes)
+    scores = _probabilities(config, said.scores, rows, count) if said.scores is not None else None
+    if said.prediction is not None:
+        return Answers(_classes(config, named, said.prediction, rows), scores)
+    if scores is None:
+        raise Unfit(Fault.ANSWER_MALFORMED, "the answer has neither predictions nor scores")
+    return Answers(scores.argmax(axis=1).astype(np.int32), scores)
+
+
+def _classes(config: Config, named: Answer, values: list[Any], rows: int) -> NDArray[np.int32]:
+    if len(values) != rows:
+        raise Unfit(Fault.ANSWER_WRONG_SHAPE, f"{len(values)} predictions for {rows} rows")
+    if any(isinstance(one, (list, dict)) for one in values):
+        raise Unfit(Fault.ANSWER_WRONG_SHAPE, "a prediction is a list or an object where a class belongs")
+    if (gap := next((place for place, one in enumerate(values) if one is None or one != one), None)) is not None:  # noqa: PLR0124 - NaN
+        raise Unfit(Fault.ANSWER_NOT_FINITE, f"the prediction for row {gap} of the batch is {values[gap]}")
+    assert config.classes is not None  # noqa: S101 - the caller has looked
+    known = list(range(len(config.classes))) if named.prediction_is == "index" else config.classes
+    try:
+        codes = Coder(known, closed=True).codes(pa.array(values))
+    except pa.ArrowException as error:
+        raise Unfit(Fault.ANSWER_MALFORMED, f"predictions are of several types: {error}") from error
+    if (codes < 0).any():
+        first = int(np.argmax(codes < 0))
+        raise Unfit(
+            Fault.ANSWER_UNKNOWN_CLASS,
+            f"the prediction for row {first} of the batch is {values[first]!r}, none of {known[:10]}",
+        )
+    return codes
+
+
+def _probabilities(config: Config, values: list[Any], rows: int, count: int) -> Floats:
+    alone = bool(values) and not isinstance(values[0], list)
+    if alone and count == 2:
+        second = _numbers(values, (rows,), "scores")
+        found = np.stack([1 - second, second], axis=1)
+        if config.positive_code == 0:
+            found = found[:, ::-1]
+    else:
+        found = _numbers(values, (rows, count), "scores")
+    if (found < 0).any() or (found > 1).any():
+        place = int(np.argmax(((found < 0) | (found > 1)).any(axis=1)))
+        raise Unfit(Fault.ANSWER_UNKNOWN_CLASS, f"the scores of row {place} of the batch are no probabilities")
+    if (off := np.abs(found.sum(axis=1) - 1)).max(initial=0.0) > _SUM_TOLERANCE:
+        place = int(off.argmax())
+        raise Unfit(
+            Fault.ANSWER_UNKNOWN_CLASS,
+            f"the probabilities of row {place} of the batch are {found[place].sum():.4g} together",
+        )
+    return found
+
+
+def _numbers(values: list[Any], shape: tuple[int, ...], what: str) -> Floats:
+    try:
+        found = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        if _ragged(values):
+            raise Unfit(Fault.ANSWER_WRONG_SHAPE, f"{what} have rows of several lengths") from error
+        raise Unfit(Fault.ANSWER_MALFORMED, f"{what} hold something that is no number") from error
+    if found.shape == (shape[0], 1) and len(shape) == 1:
+        found = found[:, 0]
+    if found.shape != shape:
+        raise Unfit(Fault.ANSWER_WRONG_SHAPE, f"{what} have shape {list(found.shape)}, and {list(shape)} was asked for")
+    if not np.isfinite(found).all():
+        place = int(np.argmax(~np.isfinite(found.reshape(shape[0], -1)).all(axis=1)))
+        raise Unfit(Fault.ANSWER_NOT_FINITE, f"{what} of row {place} of the batch are {values[place]}")
+    return found
+
+
+def _ragged(values: list[Any]) -> bool:
+    return len({len(one) if isinstance(one, list) else -1 for one in values}) > 1
