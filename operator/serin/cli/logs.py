@@ -29,3 +29,5 @@ def configure_logs(form: str, level: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for noisy in ("kopf", "aiohttp", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # It warns of each connection that it tries again, at every instant of an outage; the source's clock tells once.
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)

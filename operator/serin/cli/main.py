@@ -42,6 +42,7 @@ def _run(options: argparse.Namespace) -> int:
     from serin.cli.logs import configure_logs
     from serin.controller.app import Options, run
     from serin.controller.config import Config, InvalidConfig, load_config
+    from serin.controller.health import PortTaken
     from serin.controller.kube import Unreachable
     from serin.controller.lease import LostLease
 
@@ -58,11 +59,11 @@ def _run(options: argparse.Namespace) -> int:
         changes["leader_election"] = config.leader_election.model_copy(update={"enabled": False})
     try:
         asyncio.run(run(Options(config.model_copy(update=changes), options.kubeconfig)))
-    except Unreachable as error:
+    except (Unreachable, PortTaken) as error:
         print(f"serin: {error}", file=sys.stderr)
         return 2
     except LostLease as error:
-        logging.getLogger(__name__).exception("stopped", extra={"why": str(error)})
+        logging.getLogger(__name__).error("stopped", extra={"why": str(error)})  # noqa: TRY400 - no fault of ours
         return 1
     return 0
 

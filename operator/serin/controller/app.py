@@ -24,6 +24,7 @@ from typing import Any, cast
 
 import kopf
 
+from serin import __version__
 from serin.controller import handlers
 from serin.controller.apply import Writer
 from serin.controller.cache import Cache
@@ -62,7 +63,7 @@ async def run(options: Options) -> None:
 
     Raises:
         LostLease: leadership was lost; start anew.
-        OSError: the health port is taken.
+        PortTaken: somebody else listens on the health port.
     """
     config = options.config
     one_arena()
@@ -104,6 +105,13 @@ async def run(options: Options) -> None:
             tidying.cancel()
 
     await health.start()
+    sources = [f"{source.name} {source.url}" for source in config.metric_sources]
+    if not sources:
+        logger.warning("no metricSources are configured: nothing can be compared, every rollout will wait")
+    logger.info(
+        "starting",
+        extra={"version": __version__, "sources": sources, "namespaces": list(config.namespaces) or "all"},
+    )
     try:
         await _until_first_ends(asyncio.ensure_future(operate()), asyncio.ensure_future(_set(stopped)))
     finally:

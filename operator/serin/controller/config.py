@@ -45,6 +45,14 @@ class LeaderElection(_Section):
     retry_seconds: Annotated[float, Field(gt=0)] = 2.0
     """Between two renewals."""
 
+    @model_validator(mode="after")
+    def _one_leader_at_a_time(self) -> LeaderElection:
+        # A leader stops after renewSeconds without a renewal, and another one takes over after leaseSeconds. A leader
+        # that is frozen for so long must find itself late when it thaws, before it acts.
+        if not self.lease_seconds > self.renew_seconds > self.retry_seconds:
+            raise ValueError("leaseSeconds must be above renewSeconds, and that above retrySeconds")
+        return self
+
 
 class Listen(_Section):
     """Where /healthz, /readyz and /metrics are answered."""
@@ -60,11 +68,11 @@ class Config(_Section):
 
     metric_sources: list[MetricSource] = Field(default_factory=list)
     """The Prometheus servers that resources may name."""
-    gateway_reload_seconds: Annotated[float, Field(ge=0)] = 5.0
+    gateway_reload_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 5.0
     """How long the gateway takes at most to act on a changed weight; a slot is not scaled down before."""
-    status_seconds: Annotated[float, Field(gt=0)] = 30.0
+    status_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 30.0
     """Between two updates of the numbers in a status; changes of stage, weight and conditions are written at once."""
-    resync_seconds: Annotated[float, Field(gt=0)] = 3600.0
+    resync_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 3600.0
     """How often everything is listed and looked at again, whatever the watches said."""
     workers: Annotated[int, Field(ge=1, le=256)] = 16
     """How many ModelDeployments are looked at side by side."""
@@ -92,10 +100,16 @@ def load_config(path: Path) -> Config:
     """
     try:
         raw: Any = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InvalidConfig(f"{path}: {error}") from error
+    if raw is not None and not isinstance(raw, dict):
+        raise InvalidConfig(f"{path}: must be a YAML object, for instance with metricSources")
     try:
         return Config.model_validate(raw or {})
     except ValidationError as error:
-        faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
+        faults = [": ".join([*(_where(fault["loc"])), fault["msg"]]) for fault in error.errors()]
         raise InvalidConfig(f"{path}: " + "; ".join(faults)) from error
+
+
+def _where(location: tuple[int | str, ...]) -> list[str]:
+    return [".".join(map(str, location))] if location else []

@@ -86,6 +86,7 @@ class Evidence:
         self._wake = wake
         self._readers: dict[Key, _Reader] = {}
         self._wanted = {name: asyncio.Event() for name in hubs}
+        self._away: set[str] = set()
 
     def want(self, key: Key, want: Want, beginning: Beginning) -> None:
         """Read for this rollout. The same want goes on where it is; another one begins anew."""
@@ -179,10 +180,23 @@ class Evidence:
         for wants in (recent, long_ago):
             if wants:
                 answer = await _asked(hub, instant, list(wants.values()))
+                self._log(name, answer)
                 for key in wants:
                     if self._readers.get(key) is readers[key]:
                         readers[key].answer = answer
                         self._wake(key)
+
+    def _log(self, name: str, answer: Snapshot | Outage) -> None:
+        """A line when a source goes away and one when it is back, not one for each instant."""
+        match answer:
+            case Outage(message=message):
+                if name not in self._away:
+                    logger.warning("metrics unavailable", extra={"source": name, "why": message})
+                self._away.add(name)
+            case Snapshot():
+                if name in self._away:
+                    logger.info("metrics are back", extra={"source": name})
+                self._away.discard(name)
 
     def _begin(self, reader: _Reader, hub: Hub, instant: float) -> Meter:
         if reader.meter is None:
@@ -200,6 +214,7 @@ class Evidence:
 
     def _tell(self, name: str, words: str) -> None:
         """The source does not even tell its time: everyone who reads it holds, and knows why."""
+        self._log(name, Outage(0.0, Reason.METRICS_UNAVAILABLE, words))
         for key, reader in self._readers.items():
             if reader.want.source == name:
                 reader.answer = Outage(0.0, Reason.METRICS_UNAVAILABLE, words)

@@ -10,6 +10,10 @@ from prometheus_client import CollectorRegistry, generate_latest
 from serin.controller.config import Listen
 
 
+class PortTaken(Exception):
+    """Somebody else listens where health and metrics were to be answered."""
+
+
 class Health:
     """A small HTTP server for the kubelet and Prometheus."""
 
@@ -22,7 +26,7 @@ class Health:
         """Listen; nowhere when the port is 0.
 
         Raises:
-            OSError: the port is taken.
+            PortTaken: nothing can listen there.
         """
         if not self._listen.port:
             return
@@ -32,7 +36,13 @@ class Health:
         app.router.add_get("/metrics", self._metrics)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
-        await web.TCPSite(self._runner, self._listen.host, self._listen.port).start()
+        try:
+            await web.TCPSite(self._runner, self._listen.host, self._listen.port).start()
+        except OSError as error:
+            where = f"{self._listen.host}:{self._listen.port}"
+            raise PortTaken(
+                f"listen.port: cannot listen on {where}: {error.strerror}; set another, or 0 for none"
+            ) from error
 
     async def stop(self) -> None:
         """Listen no more."""

@@ -93,6 +93,8 @@ EVENT = Kind("Event", "events.k8s.io", "v1", "events")
 JSON_PATCH = "application/json-patch+json"
 TEST_FAILED = "the server rejected our request due to an error in our request"
 """All that the API server says, with 422, of a JSON patch whose `test` does not hold."""
+MALFORMED = ("failed to create typed patch object", "failed to convert new object")
+"""A server-side apply of an unknown field, a wrong type or a bad quantity is answered with 500; tried on 1.35."""
 REQUEST_SECONDS_MAX = 20.0
 LIST_CHUNK = 100
 
@@ -273,5 +275,7 @@ def _error(status: int, words: str, request: str, *, tested: bool) -> KubeError:
             return Conflict(f"{request}: {words}") if tested and words == TEST_FAILED else Invalid(words)
         case 401 | 403:
             return Forbidden(words)
+        case 500 if any(text in words for text in MALFORMED):
+            return Invalid(words)
         case _:
             return Unavailable(f"{request}: {status} {words}")

@@ -42,6 +42,8 @@ class Leadership:
         self._identity, self._terms = identity, terms
         self._seen: tuple[Any, ...] | None = None
         self._seen_at = 0.0
+        self._taken = False
+        """Whether somebody else was the holder when the Lease was last read."""
         self.leading = False
 
     async def run(self, lead: Callable[[], Awaitable[None]]) -> None:
@@ -81,6 +83,8 @@ class Leadership:
             await asyncio.sleep(self._terms.retry_seconds)
             if await self._try():
                 renewed = loop.time()
+            elif self._taken:
+                return
 
     async def _try(self) -> bool:
         try:
@@ -101,7 +105,8 @@ class Leadership:
             return True
         spec = lease.get("spec") or {}
         holder = spec.get("holderIdentity") or ""
-        if holder not in ("", self._identity) and not self._expired(spec):
+        self._taken = holder not in ("", self._identity)
+        if self._taken and (self.leading or not self._expired(spec)):
             return False
         acquired = spec.get("acquireTime") or now if holder == self._identity else now
         transitions = int(spec.get("leaseTransitions") or 0) + (holder != self._identity)

@@ -38,6 +38,7 @@ class Memory:
     """For one ModelDeployment.
 
     state: newer than the status by the evidence since the last write; None before the first look.
+    stored: the landmark that the status had when `state` was last in step with it.
     pending: readings that were taken and are in no remembered state yet.
     written_at: monotonic seconds of the last write of the status.
     plan: what an attempt that starts now would go by, and of which generation and policy version that is.
@@ -47,6 +48,7 @@ class Memory:
 
     uid: str = ""
     state: State | None = None
+    stored: tuple[object, ...] | None = None
     pending: tuple[Reading | Outage, ...] = ()
     plan: tuple[tuple[int, int], Plan | Refused] | None = None
     written_at: float = field(default=float("-inf"))

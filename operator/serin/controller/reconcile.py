@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from serin.api.conditions import Condition
+from serin.api.conditions import STALLED, Condition
 from serin.api.names import LABEL_DEPLOYMENT
 from serin.api.parse import InvalidSpec
 from serin.controller.apply import Writer
@@ -27,7 +27,7 @@ from serin.controller.observe import View, carried, observe, parse
 from serin.controller.telemetry import Telemetry
 from serin.controller.wants import beginning, unreadable, want_of
 from serin.rollout.decide import decide
-from serin.rollout.decision import Note
+from serin.rollout.decision import Decision, Note
 from serin.rollout.persist import landmark, load_state
 from serin.rollout.report import Subject, status_of
 from serin.rollout.state import State
@@ -101,11 +101,19 @@ class Reconciler:
             self._evidence.drop(key)
             status = invalid_status(raw, md, now)
             if status is not None:
+                begins = not _stalled(_conditions(raw))
                 await self._writer.status(raw, status)
+                if begins:
+                    self._tell(key, raw, [Note("Warning", md.reason, str(md))])
             return
         if memory.obstacle is not None and not await memory.obstacle.still():
             memory.obstacle = None
         stored = raw.get("status") or {}
+        if memory.state is not None and memory.stored != landmark(stored):
+            # Somebody else has decided: another leader that believes what we believe. What is stored counts.
+            logger.warning("the stored status is not what was written last", extra={"object": "/".join(key)})
+            memory.state, memory.pending = None, ()
+            self._evidence.drop(key)
         state = memory.state if memory.state is not None else load_state(stored)
         view = observe(raw, md, self._cache, memory, state, self._config)
         self._read(key, view, state)
@@ -119,12 +127,15 @@ class Reconciler:
             memory.obstacle = in_the_way
             view = replace(view, seen=replace(view.seen, wanted=in_the_way.refused, adoptable=None))
             decision = decide(view.seen, now)
-        status = status_of(decision, view.seen, _subject(view), _conditions(raw), now)
+        conditions = _conditions(raw)
+        status = status_of(decision, view.seen, _subject(view), conditions, now)
+        decision = _with_stall(decision, conditions, status)
         moved = landmark(status) != landmark(stored)
         if not moved:
             # `carried` only once everything is written: should the weights not be, the next look must see again that
             # somebody changed them, or nobody would ever be told.
             memory.remember(replace(decision.state, carried=state.carried))
+            memory.stored = landmark(stored)
         loop_now = asyncio.get_running_loop().time()
         due = due_seconds(stored, status, loop_now - memory.written_at, self._config.status_seconds)
         write = status if due == 0.0 else None
@@ -136,6 +147,7 @@ class Reconciler:
             # but not stored would be acted upon and then forgotten by a kill.
             memory.written_at = loop_now
             memory.remember(decision.state)
+            memory.stored = landmark(status)
             # A transition is told once it is stored: the next look finds it done and would say nothing, should a
             # later write of this one fail.
             self._tell(key, raw, decision.notes)
@@ -204,6 +216,18 @@ def _subject(view: View) -> Subject:
         address=f"{scheme}://{md.metadata.name}.{md.metadata.namespace}.svc:{md.spec.serving.port}",
         selector=f"{LABEL_DEPLOYMENT}={md.metadata.name}",
     )
+
+
+def _with_stall(decision: Decision, before: Sequence[Condition], status: Json) -> Decision:
+    """A stall that begins is an Event, whatever brought it; an end has told of itself."""
+    standing = decision.standing
+    if decision.notes or _stalled(before) or not any(one["type"] == STALLED for one in status["conditions"]):
+        return decision
+    return replace(decision, notes=(Note("Warning", standing.reason, standing.message),))
+
+
+def _stalled(conditions: Sequence[Condition]) -> bool:
+    return any(one.type == STALLED for one in conditions)
 
 
 def _conditions(raw: Json) -> list[Condition]:

@@ -98,10 +98,13 @@ def _ready(decision: Decision, seen: Observation) -> tuple[Literal["True", "Fals
             return "True", Reason.STABLE_DEGRADED, words
         words = f"{serving.revision} serves"
         # That no gateway has answered yet is news for a moment at every change of a weight; a refusal stays.
-        refused = seen.acceptance.accepted is False
+        refused = seen.acceptance.accepted is False or not seen.acceptance.heard
         return "True", Reason.SERVING, f"{words}; the route: {seen.acceptance.message}" if refused else words
     if state.stable is not None:
-        return "False", Reason.STABLE_UNAVAILABLE, f"{state.stable.revision} has no ready pod: {readiness(health)}"
+        words = f"{state.stable.revision} has no ready pod: {readiness(health)}"
+        if seen.replicas == 0:
+            words = f"{state.stable.revision} has no pods, as spec.serving.replicas is 0; scale it up to serve"
+        return "False", Reason.STABLE_UNAVAILABLE, words
     fits = f"{READY}=False" in standing.reason.about.conditions
     return "False", standing.reason if fits else Reason.NOT_READY, standing.message
 
@@ -139,12 +142,23 @@ def _rollout(attempt: Attempt, decision: Decision, seen: Observation, now: datet
         shown["firstTrafficAt"] = _time(datetime.fromtimestamp(attempt.first_traffic, UTC))
         left = plan.progress_seconds - attempt.active_seconds
         shown["deadline"] = _time(now + timedelta(seconds=max(left, 0.0)))
-    if compared and (seconds := expect(attempt, plan).seconds) is not None:
+    waits = decision.standing.reason in _MOVING
+    if compared and waits and (seconds := expect(attempt, plan).seconds) is not None:
         shown["expectedFinish"] = _time(now + timedelta(seconds=min(seconds, FORECAST_SECONDS_MAX)))
     if attempt.stage_since:
         shown["since"] = _time(datetime.fromtimestamp(attempt.stage_since, UTC))
     return shown
 
+
+# Reasons of a rollout that only time and traffic keep; with any other nobody knows when it ends.
+_MOVING = frozenset(
+    {
+        Reason.ROLLING_OUT,
+        Reason.TOO_FEW_SAMPLES,
+        Reason.MARGIN_UNRESOLVED,
+        Reason.TRAFFIC_TOO_LOW_FOR_MARGIN,
+    }
+)
 
 # A rollout that takes a year will not end; a date beyond what a calendar holds would be an error.
 FORECAST_SECONDS_MAX = 365 * 86_400.0

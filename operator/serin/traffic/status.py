@@ -12,6 +12,8 @@ class Acceptance(NamedTuple):
     accepted: bool | None
     """None while no gateway has answered for the route's present generation."""
     message: str
+    heard: bool = True
+    """Whether any gateway has ever answered for the route."""
 
 
 ACCEPTED = Acceptance(True, "")
@@ -26,7 +28,9 @@ def accepted(route: Mapping[str, Any]) -> Acceptance:
     parents = route.get("status", {}).get("parents") or []
     if not parents:
         return Acceptance(
-            None, "no gateway has answered for this route yet; do its parentRefs name a Gateway that exists?"
+            None,
+            "no gateway has answered for this route yet; do its parentRefs name a Gateway that exists?",
+            heard=False,
         )
     generation = route.get("metadata", {}).get("generation", 0)
     refused, waiting, taken = [], [], []

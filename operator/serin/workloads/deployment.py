@@ -111,15 +111,22 @@ def _serving_container(containers: Iterable[Json], port: int) -> Json | None:
     listed = (
         container
         for container in found
-        if any(entry.get("containerPort") == port for entry in container.get("ports") or [])
+        if any(entry.get("containerPort") == port for entry in _objects(container.get("ports")))
     )
     return next(listed, found[0] if found else None)
+
+
+def _objects(value: Any) -> list[Json]:
+    """The objects in a list of the user's, which nobody has looked at yet."""
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
 def _add_env(container: Json, revision: ModelRevision) -> None:
     model = revision.spec.model
     env = container.get("env") or []
-    taken = {entry.get("name") for entry in env}
+    if not isinstance(env, list):
+        return  # the API server says what is wrong with it
+    taken = {entry.get("name") for entry in _objects(env)}
     ours = {
         "SERIN_MODEL_NAME": model.name,
         "SERIN_MODEL_VERSION": model.version,

@@ -174,8 +174,9 @@ def test_somebody_elses_object_is_seen_before_anything_is_written(kind: str, nam
         assert await desk.look() == ["status ModelDeployment iris"]
         assert desk.condition("Stalled")["reason"] == "RouteConflict"
         assert f"{kind} {found} exists and is not Serin's" in desk.condition("Stalled")["message"]
-        assert desk.recorder.told == []
+        assert len(desk.recorder.told) == 1
         assert await desk.look() == []
+        assert len(desk.recorder.told) == 1, "a stall is one Event, when it begins"
         assert desk.later == [30.0, 30.0], "no watch tells when it goes"
         del desk.kube.objects[kind, found]
         assert without_hash(await desk.look())[0] == "create ModelRevision iris-1"

@@ -197,6 +197,25 @@ def test_a_leader_that_cannot_renew_stops_before_another_may_lead() -> None:
     run(story())
 
 
+def test_a_leader_that_sees_another_one_stops_at_once() -> None:
+    """It was frozen for longer than its lease; waiting out its own deadline would make two that decide."""
+
+    async def story() -> None:
+        api = OneLease()
+        _, lead, task = candidate(api, "one")
+        await asyncio.sleep(5)
+        assert api.lease is not None
+        api.lease["spec"]["holderIdentity"] = "another"
+        api.lease["metadata"]["resourceVersion"] = "77"
+        with pytest.raises(LostLease):
+            await task
+        assert lead.ended is not None
+        assert lead.ended - 5 <= TERMS.retry_seconds
+        assert api.holder == "another", "and it leaves the lease alone"
+
+    run(story())
+
+
 def test_a_short_outage_does_not_end_the_lead() -> None:
     """Less than the renewal's deadline."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 
 from serin.controller.config import Config
@@ -96,5 +97,42 @@ def test_an_attempt_whose_metric_source_was_taken_away_holds_and_says_so() -> No
         assert (
             "metric source default is no longer in the operator's configuration (there: another)" in promoted["message"]
         )
+
+    run(story())
+
+
+def test_what_another_leader_has_stored_counts_and_not_what_is_remembered() -> None:
+    """Two that believe they lead: seen to write their own stages over each other's, twice a second, for ever."""
+
+    async def story() -> None:
+        told = Story()
+        await told.look()
+        told.desk.pods_ready("1")
+        await told.until_nobody_asks()
+        told.desk.user_applies({**md("2", rollout=ROLLOUT), "metadata": {**told.desk.md["metadata"], "generation": 2}})
+        await told.look()
+        told.desk.pods_ready("2")
+        while (told.desk.md["status"].get("rollout") or {}).get("weight", 0) == 0:
+            await told.look()
+        status = copy.deepcopy(told.desk.md["status"])
+        candidate = status.pop("candidate")
+        del status["rollout"]
+        status["outcome"] = {
+            "revision": candidate["revision"],
+            "version": "2",
+            "kind": "RolledBack",
+            "reason": "GateFailed",
+            "message": "errors",
+            "at": "2026-11-22T00:00:00Z",
+            "attempt": 1,
+            "steps": [],
+            "gates": [],
+        }
+        told.desk.cache.put("ModelDeployment", told.desk.kube.put({**told.desk.md, "status": status}))
+        for _ in range(3):
+            await told.look()
+        stored = told.desk.md["status"]
+        assert "candidate" not in stored
+        assert stored["outcome"]["kind"] == "RolledBack"
 
     run(story())

@@ -152,6 +152,13 @@ def test_the_container_that_serves_is_the_one_probed(
     assert ["readinessProbe" in container for container in containers({"spec": {"containers": pair}})] == probed
 
 
+@pytest.mark.parametrize("field", [{"ports": "8080"}, {"ports": ["8080"]}, {"env": "A=b"}, {"env": ["A=b"]}])
+def test_what_only_the_api_server_can_refuse_reaches_it(field: dict[str, Any]) -> None:
+    """Its words are better than a fault of ours at every look."""
+    (container,) = containers({"spec": {"containers": [{"name": "model", "image": "iris", **field}]}})
+    assert container[next(iter(field))]
+
+
 def test_nulls_are_dropped() -> None:
     """A null in a template means nothing was written; server-side apply would take it for a removal."""
     (container,) = containers({"spec": {"containers": [{"name": "model", "image": "iris", "args": None}]}})
