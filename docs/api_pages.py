@@ -15,6 +15,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 CRDS = ROOT / "crds"
+SAMPLES = ROOT / "manifests" / "samples"
 FOLDER = ROOT / "docs" / "api"
 
 Schema = Mapping[str, Any]
@@ -22,9 +23,9 @@ Schema = Mapping[str, Any]
 HEAD = "<!-- Generated from crds/{file} by docs/api_pages.py. Do not edit. -->\n"
 
 INDEX = """\
-<!-- Generated from crds/ by docs/api_pages.py. Do not edit. -->
-
 # API
+
+<!-- Generated from crds/ by docs/api_pages.py. Do not edit. -->
 
 The resources of Serin, every field of each. The group is `{group}`, the version `{version}`; the pages come from the
 same CustomResourceDefinitions that the API server checks against, which are in [crds](../../crds). `kubectl explain
@@ -38,8 +39,6 @@ kubectl refuses a field that is not listed; a client that does not ask for stric
 """
 
 TYPES = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}
-EXAMPLES = {"ModelDeployment": "smallest.yaml", "RolloutPolicy": "policy.yaml"}
-"""The sample that shows a kind, in manifests/samples."""
 
 
 def pages() -> dict[str, str]:
@@ -65,13 +64,13 @@ def _index(crds: Sequence[Schema]) -> str:
 def _page(file: str, crd: Schema) -> str:
     names, root = crd["spec"]["names"], _root(crd)
     version = crd["spec"]["versions"][0]
-    parts = [HEAD.format(file=file), f"# {names['kind']}\n", f"{_inline(root['description'], keep=True)}\n"]
+    parts = [f"# {names['kind']}\n", HEAD.format(file=file), f"{_inline(root['description'], keep=True)}\n"]
     group = f"{crd['spec']['group']}/{version['name']}"
     parts.append(
         f"`apiVersion: {group}`, `kind: {names['kind']}`; `kubectl get {_short(crd)}`. {crd['spec']['scope']}.\n"
     )
-    if names["kind"] in EXAMPLES:
-        parts.append(f"An example is [{EXAMPLES[names['kind']]}](../../manifests/samples/{EXAMPLES[names['kind']]}).\n")
+    if any(f"\nkind: {names['kind']}\n" in path.read_text(encoding="utf-8") for path in SAMPLES.glob("*.yaml")):
+        parts.append("Examples are in [manifests/samples](../../manifests/samples).\n")
     parts += [_rules(root), *(_section(path, one) for path, one in _objects("", root))]
     columns = version.get("additionalPrinterColumns", [])
     if columns:

@@ -25,8 +25,6 @@ TRANSCRIPTS = DOCS.parent / "tests" / "unit" / "rollout" / "testdata"
 MARK = "<!-- Generated from operator/serin/api/reasons.py by docs/reasons_page.py. Do not edit. -->\n"
 
 HEAD = """\
-# Reasons
-
 Why a ModelDeployment stands where it stands, in one word: the column REASON, the conditions' `reason`, the gates and
 the Events. The list is closed; `kubectl describe md` shows the word with a sentence and the numbers behind it. Each
 word leads to a page that says what to do.
@@ -77,7 +75,7 @@ def pages() -> dict[Path, str]:
 
 
 def _list() -> str:
-    parts = [MARK, HEAD]
+    parts = ["# Reasons\n", MARK, HEAD]
     for kind, (title, words) in KINDS.items():
         rows = [f"| {_link(one)} | {one.about.meaning} |" for one in Reason if one.about.kind == kind]
         parts.append(f"## {title}\n\n{words}\n\n| reason | what it means |\n|---|---|\n" + "\n".join(rows) + "\n")
@@ -93,7 +91,7 @@ def _link(reason: Reason) -> str:
 def _about(reason: Reason) -> str:
     about, guide = reason.about, guides().get(reason, Guide())
     title, words = KINDS[about.kind]
-    parts = [MARK, f"# {reason}\n", f"{about.meaning}\n", f"**{title}.** {words}\n"]
+    parts = [f"# {reason}\n", MARK, f"{about.meaning}\n", f"**{title}.** {words}\n"]
     parts.append(f"## What to do\n\n{about.remedy}\n")
     if guide.words:
         parts.append(f"{guide.words}\n")

@@ -6,6 +6,7 @@ tests/integration/charts, those of plugin.md held to the code by tests/unit/cli.
 
 from __future__ import annotations
 
+import argparse
 import functools
 import re
 import shlex
@@ -14,9 +15,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
+from serin.cli.main import _parser
 from tests.unit.cli.test_page import options_of
-from tests.unit.docs.pages import PAGES, ROOT, name
+from tests.unit.docs.pages import PAGES, ROOT, blocks, name
 
 KUBECTL = Path(sys.executable).with_name("kubectl")
 """The locked one, of the development tools."""
@@ -68,9 +71,31 @@ def test_a_command_can_be_typed(page: str, command: str) -> None:
             known = _help(verb) + _options()
             assert [one for one in sorted(options) if not re.search(rf"(?<![\w-]){one}\b", known)] == []
         case "serin":
-            assert verbs[0] == "run"
+            (commands,) = [one for one in _parser()._actions if isinstance(one, argparse._SubParsersAction)]
+            assert options <= set(commands.choices[verbs[0]]._option_string_actions)
         case _:
             pytest.fail(f"{page}: nothing checks {program}; say <!-- not run: why --> above the block")
+
+
+def test_a_block_of_commands_holds_nothing_else() -> None:
+    """Each line of a block marked sh is checked above or is a program of ours, or the block says why not."""
+    for page in PAGES:
+        for skip, language, text in _FENCE.findall(page.read_text()):
+            for line in text.replace("\\\n", " ").splitlines() if language == "sh" and not skip else ():
+                module = re.search(r"-m (tests\.\w+)", line)
+                if module is not None:
+                    assert (ROOT / module[1].replace(".", "/") / "__main__.py").is_file(), line
+                else:
+                    assert (name(page), line) in COMMANDS, line
+
+
+def test_values_on_pages_are_those_of_the_chart() -> None:
+    """A block that begins with # values.yaml."""
+    values = yaml.safe_load((ROOT / "charts" / "serin" / "values.yaml").read_text())
+    for page in PAGES:
+        for block in blocks(page):
+            if block.text.startswith("# values.yaml"):
+                assert yaml.safe_load(block.text).keys() <= values.keys(), name(page)
 
 
 def test_pages_have_commands() -> None:
