@@ -17,7 +17,7 @@ from serin.evaluate.columns import Coder
 from serin.evaluate.config import Config
 from serin.evaluate.endpoints import Answer
 from serin.evaluate.faults import Fault, Unfit
-from serin.evaluate.protocols import Said
+from serin.evaluate.protocols import Flat, Said, Values
 from serin.evaluate.resampling import Floats
 
 _SUM_TOLERANCE = 1e-3
@@ -58,19 +58,24 @@ def answers_of(config: Config, named: Answer, said: Said, rows: int) -> Answers:
     return Answers(scores.argmax(axis=1).astype(np.int32), scores)
 
 
-def _classes(config: Config, named: Answer, values: list[Any], rows: int) -> NDArray[np.int32]:
+def _classes(config: Config, named: Answer, values: Values, rows: int) -> NDArray[np.int32]:
+    if isinstance(values, Flat):
+        raise Unfit(Fault.ANSWER_WRONG_SHAPE, f"predictions have shape [{rows}, {values.width}] where classes belong")
     if len(values) != rows:
         raise Unfit(Fault.ANSWER_WRONG_SHAPE, f"{len(values)} predictions for {rows} rows")
-    if any(isinstance(one, (list, dict)) for one in values):
+    try:
+        column = pa.array(values)
+    except pa.ArrowException as error:
+        raise Unfit(Fault.ANSWER_MALFORMED, f"predictions are of several types: {error}") from error
+    if pa.types.is_nested(column.type):
         raise Unfit(Fault.ANSWER_WRONG_SHAPE, "a prediction is a list or an object where a class belongs")
-    if (gap := next((place for place, one in enumerate(values) if one is None or one != one), None)) is not None:  # noqa: PLR0124 - NaN
+    missing = column.is_null(nan_is_null=True).to_numpy(zero_copy_only=False)
+    if missing.any():
+        gap = int(np.argmax(missing))
         raise Unfit(Fault.ANSWER_NOT_FINITE, f"the prediction for row {gap} of the batch is {values[gap]}")
     assert config.classes is not None  # noqa: S101 - the caller has looked
     known = list(range(len(config.classes))) if named.prediction_is == "index" else config.classes
-    try:
-        codes = Coder(known, closed=True).codes(pa.array(values))
-    except pa.ArrowException as error:
-        raise Unfit(Fault.ANSWER_MALFORMED, f"predictions are of several types: {error}") from error
+    codes = Coder(known, closed=True).codes(column)
     if (codes < 0).any():
         first = int(np.argmax(codes < 0))
         raise Unfit(
@@ -80,8 +85,8 @@ def _classes(config: Config, named: Answer, values: list[Any], rows: int) -> NDA
     return codes
 
 
-def _probabilities(config: Config, values: list[Any], rows: int, count: int) -> Floats:
-    alone = bool(values) and not isinstance(values[0], list)
+def _probabilities(config: Config, values: Values, rows: int, count: int) -> Floats:
+    alone = isinstance(values, list) and bool(values) and not isinstance(values[0], list)
     if alone and count == 2:
         second = _numbers(values, (rows,), "scores")
         found = np.stack([1 - second, second], axis=1)
@@ -101,11 +106,14 @@ def _probabilities(config: Config, values: list[Any], rows: int, count: int) -> 
     return found
 
 
-def _numbers(values: list[Any], shape: tuple[int, ...], what: str) -> Floats:
+def _numbers(values: Values, shape: tuple[int, ...], what: str) -> Floats:
     try:
-        found = np.array(values, dtype=np.float64)
+        if isinstance(values, Flat):
+            found = np.array(values.data, dtype=np.float64).reshape(-1, values.width)
+        else:
+            found = np.array(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        if _ragged(values):
+        if isinstance(values, list) and _ragged(values):
             raise Unfit(Fault.ANSWER_WRONG_SHAPE, f"{what} have rows of several lengths") from error
         raise Unfit(Fault.ANSWER_MALFORMED, f"{what} hold something that is no number") from error
     if found.shape == (shape[0], 1) and len(shape) == 1:
@@ -114,7 +122,7 @@ def _numbers(values: list[Any], shape: tuple[int, ...], what: str) -> Floats:
         raise Unfit(Fault.ANSWER_WRONG_SHAPE, f"{what} have shape {list(found.shape)}, and {list(shape)} was asked for")
     if not np.isfinite(found).all():
         place = int(np.argmax(~np.isfinite(found.reshape(shape[0], -1)).all(axis=1)))
-        raise Unfit(Fault.ANSWER_NOT_FINITE, f"{what} of row {place} of the batch are {values[place]}")
+        raise Unfit(Fault.ANSWER_NOT_FINITE, f"{what} of row {place} of the batch are {found[place].tolist()}")
     return found
 
 

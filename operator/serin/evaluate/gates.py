@@ -17,6 +17,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from serin.evaluate.config import Config
 from serin.evaluate.estimates import Estimate, drop
 from serin.evaluate.gate_config import Gate
@@ -151,8 +153,6 @@ def _dropped(candidate: Estimate | None, stable: Estimate | None) -> Estimate | 
 
 
 def _unknown(gate: Gate) -> Estimate:
-    import numpy as np
-
     measure = MEASURES[gate.metric]
     return Estimate(measure, math.nan, 0, np.full(1, math.nan), -math.inf, math.inf)
 
@@ -231,4 +231,5 @@ def _distance(gate: Gate, one: GateScope) -> float:
 
 
 def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
+    # + 0.0: the negative of nothing is nothing.
+    return float(value) + 0.0 if math.isfinite(value) else None

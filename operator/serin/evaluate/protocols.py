@@ -22,16 +22,28 @@ from serin.evaluate.faults import Fault, Unfit
 
 
 @dataclass(frozen=True, slots=True)
+class Flat:
+    """A tensor [rows, width] row by row, as Open Inference sends it; a million lists of three would take seconds."""
+
+    data: list[Any]
+    width: int
+
+
+Values = list[Any] | Flat
+"""A value, or a list of values, for each row; or all of them flat."""
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
     """What an endpoint answered.
 
     Attributes:
         prediction: A value for each row; None when the answer has no such part.
-        scores: A value, or a list of values, for each row.
+        scores: A value, or several, for each row.
     """
 
-    prediction: list[Any] | None
-    scores: list[Any] | None
+    prediction: Values | None
+    scores: Values | None
 
 
 def path_of(endpoint: Endpoint) -> str:
@@ -194,8 +206,8 @@ def _from_tensors(endpoint: Endpoint, answer: Any, rows: int) -> Said:
     return Said(*found)
 
 
-def _tensor(output: Mapping[str, Any], rows: int) -> list[Any]:
-    """A tensor's data, a value for each row when it has one column, else a list."""
+def _tensor(output: Mapping[str, Any], rows: int) -> Values:
+    """A tensor's data, a value for each row when it has one column."""
     shape, data, name = output.get("shape"), output.get("data"), output.get("name")
     if not isinstance(shape, list) or not isinstance(data, list) or not all(type(one) is int for one in shape):
         raise Unfit(Fault.ANSWER_MALFORMED, f"output {name} has no shape or no data")
@@ -206,9 +218,9 @@ def _tensor(output: Mapping[str, Any], rows: int) -> list[Any]:
         return data
     if len(data) == rows and width == 1:
         return [one[0] if isinstance(one, list) and len(one) == 1 else one for one in data]
-    if len(data) != math.prod(shape):
+    if len(data) != math.prod(shape):  # also a list that is nested in part
         raise Unfit(Fault.ANSWER_WRONG_SHAPE, f"output {name} has {len(data)} values for shape {shape}")
-    return [data[start : start + width] for start in range(0, len(data), width)]
+    return Flat(data, width)
 
 
 def _from_predictions(endpoint: Endpoint, answer: Any) -> Said:

@@ -19,7 +19,7 @@ from serin.evaluate.metrics.fairness import fairness_measures
 from serin.evaluate.metrics.flips import flip_measures
 from serin.evaluate.metrics.numbers import number_measures
 from serin.evaluate.metrics.orders import Lists, lists_of, order_measures
-from serin.evaluate.metrics.scores import area_measures, calibration_measures, loss_measures
+from serin.evaluate.metrics.scores import AREAS, area_measures, calibration_measures, loss_measures
 from serin.evaluate.resampling import Resamples
 from serin.evaluate.snapshot import TrainingSnapshot
 
@@ -69,8 +69,8 @@ def evaluate(config: Config, gathered: Gathered, snapshot: TrainingSnapshot | No
             section,
             name,
             len(rows),
-            view.measures(rows, gathered.arms["candidate"], "candidate"),
-            view.measures(rows, gathered.arms["stable"], "stable") if "stable" in gathered.arms else None,
+            view.measures(rows, gathered.arms["candidate"], "candidate", kind),
+            view.measures(rows, gathered.arms["stable"], "stable", kind) if "stable" in gathered.arms else None,
             view.comparison(rows),
         )
         for kind, section, name, rows in _parts(gathered)
@@ -123,7 +123,7 @@ class _View:
         drawn = Resamples.of(gathered.query_count, config.intervals.resamples, gathered.survey.digest)
         return cls(config, gathered, lists, first, drawn)
 
-    def measures(self, rows: NDArray[np.intp], answers: Answers, arm: str) -> Figures:
+    def measures(self, rows: NDArray[np.intp], answers: Answers, arm: str, kind: str) -> Figures:
         resamples = self.gathered.resamples
         blocks = resamples.blocks[rows]
         target, predicted = self.gathered.target[rows], answers.predicted[rows]
@@ -139,9 +139,17 @@ class _View:
                     scores = answers.scores[rows]
                     if count == 2 and positive == 0:
                         scores, target = scores[:, ::-1], 1 - target
-                    for family in (loss_measures, area_measures, calibration_measures):
+                    families = [loss_measures, calibration_measures]
+                    if kind == "all" or self._areas_of_parts:
+                        families.append(area_measures)
+                    for family in families:
                         found |= estimates(family(target, scores, blocks, resamples), resamples)
                 return found
+
+    @property
+    def _areas_of_parts(self) -> bool:
+        """Areas sort all rows by every class's score, once more for each slicing: only when a gate asks for it."""
+        return any((gate.per_slice or gate.per_group) and gate.metric in AREAS for gate in self.config.gates)
 
     def comparison(self, rows: NDArray[np.intp]) -> Figures:
         gathered = self.gathered

@@ -130,14 +130,14 @@ def main() -> int:
             started = time.monotonic()
             subprocess.run([*command, "--output", str(folder / "out")], check=True)
             wall = time.monotonic() - started
+            # Of the only child that was waited for; the servers still run.
+            used = resource.getrusage(resource.RUSAGE_CHILDREN)
         finally:
             for server in servers:
                 server.kill()
         (file,) = folder.glob("out/*/report.json")
         report = json.loads(file.read_text())
         size, page = file.stat().st_size, file.with_name("report.html").stat().st_size
-        # All children's peak; the servers are killed and waited for after it is read.
-        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
     asked = report["run"]["asked"]
     model = max(one["seconds"] for one in asked.values())
     print(f"rows                {options.rows:>12,}")
@@ -145,8 +145,9 @@ def main() -> int:
     print(f"requests            {sum(one['requests'] for one in asked.values()):>12,}")
     print(f"wall seconds        {wall:>12.1f}")
     print(f"model seconds       {model:>12.1f}")
+    print(f"own CPU seconds     {used.ru_utime + used.ru_stime:>12.1f}   mostly while the models work")
     print(f"own overhead        {(wall - model) / model:>12.1%}   of the model's time")
-    print(f"peak memory         {peak / 1e6:>12.0f}   MB")
+    print(f"peak memory         {used.ru_maxrss * 1024 / 1e6:>12.0f}   MB")
     print(f"report              {size / 1e3:>12.0f}   kB, page {page / 1e3:.0f} kB")
     print(f"verdict             {report['verdict']:>12}")
     return 0

@@ -14,6 +14,10 @@ BINS = 10
 """Bins of the reliability curve and of the calibration error, of equal width."""
 
 
+AREAS = frozenset({"rocAuc", "averagePrecision"})
+"""Measures that sort the rows."""
+
+
 def loss_measures(target: Codes, scores: Floats, blocks: Codes, resamples: Resamples) -> Summed:
     """Log loss and Brier score.
 
