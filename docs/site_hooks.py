@@ -25,6 +25,7 @@ _CODE = re.compile(r"(^ *```.*?^ *```$|`[^`\n]*`)", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(\[[^\]]*\]\()([^)\s]+)(\))")
 _LOADED = re.compile(
     r"""<(?:script|img|iframe|source|video)\b[^>]*\bsrc="(?:https?:)?//|<link\b[^>]*\bhref="(?:https?:)?//"""
+    r"""|class="mermaid\b"""  # diagrams of that kind are drawn by a script that the theme fetches
 )
 _ITEM = re.compile(r"(?:-|\d+\.) ")
 _LANGUAGES = {".py": "python", ".yaml": "yaml", ".yml": "yaml", ".json": "json", ".lua": "lua", ".toml": "toml"}
