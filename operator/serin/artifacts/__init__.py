@@ -15,15 +15,15 @@ that a user gave, and it has none of the libraries that this needs (the extra `a
     cache     by digest, shared by processes; locks beside it
     archives  unpacks; pickles finds what runs code; zips and forward keep their memory bounded
     target    the folder that the model server reads
-    fetch, resolve   put these together
+    fetching, resolving   put these together
     report    what the Job says at its end
 """
 
 from serin.artifacts.cache import Cache
 from serin.artifacts.digest import Digest
 from serin.artifacts.errors import ArtifactError, Reason
-from serin.artifacts.fetch import Fetched, fetch
+from serin.artifacts.fetching import Fetched, fetch
 from serin.artifacts.limits import Limits, Policy
-from serin.artifacts.resolve import Resolved, resolve
+from serin.artifacts.resolving import Resolved, resolve
 
 __all__ = ["ArtifactError", "Cache", "Digest", "Fetched", "Limits", "Policy", "Reason", "Resolved", "fetch", "resolve"]

@@ -127,6 +127,8 @@ class Cache:
         (folder / _RESERVED).unlink(missing_ok=True)
         target = self._folder(entry.digest)
         target.parent.mkdir(parents=True, exist_ok=True)
+        if not self.has(entry.digest):
+            self._remove(target)  # an entry whose record cannot be read
         try:
             folder.rename(target)
         except OSError:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import assert_never
 
 from serin.artifacts.errors import ArtifactError
-from serin.artifacts.fetch import Fetched
-from serin.artifacts.resolve import Resolved
+from serin.artifacts.fetching import Fetched
+from serin.artifacts.resolving import Resolved
 
 BYTES_MAX = 4096
 EXIT_REFUSED = 1

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from serin.artifacts import ArtifactError, Cache, Digest, Limits, Policy
-    from serin.artifacts.fetch import Fetched
-    from serin.artifacts.resolve import Resolved
+    from serin.artifacts.fetching import Fetched
+    from serin.artifacts.resolving import Resolved
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
 _UNITS["Ti"] = 1 << 40
@@ -51,7 +51,7 @@ def add_artifact(commands: Any) -> None:
 
 def _resolve(options: argparse.Namespace) -> int:
     from serin.artifacts import resolve
-    from serin.artifacts.fetch import CLAIMS
+    from serin.artifacts.fetching import CLAIMS
 
     def act() -> Resolved:
         return resolve(
@@ -67,7 +67,7 @@ def _resolve(options: argparse.Namespace) -> int:
 
 def _fetch(options: argparse.Namespace) -> int:
     from serin.artifacts import fetch
-    from serin.artifacts.fetch import CLAIMS
+    from serin.artifacts.fetching import CLAIMS
 
     def act() -> Fetched:
         return fetch(

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, assert_never
 
 import obstore
-from obstore.exceptions import BaseError, PermissionDeniedError, PreconditionError, UnauthenticatedError
+from obstore.exceptions import BaseError, GenericError, PermissionDeniedError, PreconditionError, UnauthenticatedError
 from obstore.store import AzureStore, GCSStore, S3Store
 
 from serin.artifacts.errors import Interrupted, denied, not_found, unavailable
@@ -69,7 +69,15 @@ class BucketSource:
         elif file.validator:
             options["if_match"] = file.validator
         with self._told():
-            result = obstore.get(self._store, file.location, options=options)  # type: ignore[arg-type]
+            try:
+                result = obstore.get(self._store, file.location, options=options)  # type: ignore[arg-type]
+            except GenericError as error:
+                if "non-partial" not in str(error):
+                    raise
+                # Some servers answer a range with 200, and what they send then cannot be told; from the start it can.
+                del options["range"]
+                offset = 0
+                result = obstore.get(self._store, file.location, options=options)  # type: ignore[arg-type]
             yield Body(offset, self._chunks(result))
 
     def _chunks(self, result: Any) -> Iterator[bytes]:
@@ -84,7 +92,9 @@ class BucketSource:
         result = obstore.get(self._store, key, options=options)  # type: ignore[arg-type]
         meta = result.meta
         version = self._place.version or _version(meta.get("version"))
-        file = RemoteFile(key.rpartition("/")[2], key, meta["size"], validator=version or strong(meta.get("e_tag")))
+        file = RemoteFile(
+            key.rpartition("/")[2], key, meta["size"], validator=version or strong(_quoted(meta.get("e_tag")))
+        )
         media = str(result.attributes.get("Content-Type", "application/octet-stream"))
         uri = f"{self._name}?versionId={version}" if version else self._name
         # From here on this version is what is read, even if a newer one is written meanwhile.
@@ -100,7 +110,7 @@ class BucketSource:
                 count += 1
                 self._limits.check_files(count)
                 name = meta["path"].removeprefix(prefix)
-                yield RemoteFile(name, meta["path"], meta["size"], validator=strong(meta.get("e_tag")))
+                yield RemoteFile(name, meta["path"], meta["size"], validator=strong(_quoted(meta.get("e_tag"))))
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -117,7 +127,14 @@ class BucketSource:
             if "169.254.169.254" in str(error):
                 # Without credentials the library asks the machine that it runs on for some.
                 raise denied(f"{self._name} (no credentials found)", _GIVE[self._place.kind]) from None
+            if "NoSuchBucket" in str(error):
+                raise not_found(self._name) from None
             raise Interrupted(unavailable(self._name, "does not answer as it should")) from None
+
+
+def _quoted(etag: str | None) -> str | None:
+    # Some servers leave the quotes out in listings, and want them in conditions.
+    return f'"{etag}"' if etag and not etag.endswith('"') else etag
 
 
 def _version(text: str | None) -> str | None:

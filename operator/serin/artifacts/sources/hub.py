@@ -90,6 +90,8 @@ class HubSource:
             raise not_found(self._name) from None
         except HfHubHTTPError as error:
             status = getattr(error.response, "status_code", 0)
+            if status == 404:
+                raise not_found(self._name) from None
             if status in {401, 403}:
                 raise denied(self._name, _GIVE) from None
             raise Interrupted(unavailable(self._name, f"answers {status}")) from None

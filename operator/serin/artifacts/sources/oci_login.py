@@ -6,6 +6,8 @@ alone, because its own downloads can be neither gone on with nor ended in time.
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import oras.auth
@@ -42,14 +44,21 @@ class Login:
         try:
             with _Bounded() as session:
                 backend = oras.auth.get_auth_backend(kind, session, insecure)
-                backend.load_configs(container)  # of DOCKER_CONFIG
-                headers, changed = backend.authenticate_request(challenge, {})
+                backend.load_configs(container, _configs())
+                known = kind != "basic" or hasattr(backend, "_basic_auth")
+                headers, changed = backend.authenticate_request(challenge, {}) if known else ({}, False)
         except Exception as error:  # noqa: BLE001  the library raises what it likes; its text may hold the credential
             raise denied(f"{name} (logging in failed: {type(error).__name__})", GIVE_OCI) from None
         authorization = headers.get("Authorization")
         if not changed or not isinstance(authorization, str):
             raise denied(name, GIVE_OCI)
         self._web.authorization = authorization
+
+
+def _configs() -> list[str]:
+    # The library looks into ~/.docker by itself, but not where every other client looks first.
+    folder = os.environ.get("DOCKER_CONFIG")
+    return [str(Path(folder) / "config.json")] if folder else []
 
 
 class _Bounded(requests.Session):

@@ -15,7 +15,7 @@ from serin.artifacts.cache import Cache
 from serin.artifacts.collect import FILES, collect, look
 from serin.artifacts.digest import Digest
 from serin.artifacts.failures import local_failures
-from serin.artifacts.fetch import CLAIMS, entry_of
+from serin.artifacts.fetching import CLAIMS, entry_of
 from serin.artifacts.limits import Deadline, Limits, Policy
 from serin.artifacts.pickles import is_pickle, is_pickle_by_name, refuse_pickles
 from serin.artifacts.source import Offer, Source
