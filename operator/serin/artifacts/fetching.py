@@ -177,7 +177,7 @@ class _Fetch:
             unpack(archive, staged, self.around.limits, self.around.deadline)
         if not (self.vouched or self.around.policy.pickles):
             refuse_pickles(_pickles_in(staged))
-        self.target.finish(entry.digest)
+        self.target.finish(entry.digest, {file.path: file.digest for file in entry.files if file.path not in packed})
 
     def _packed(self, entry: Entry) -> list[str]:
         if not self.around.policy.unpack:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -59,7 +59,7 @@ class Target:
         """Say whether the artifact is here, whole and unchanged; every byte is looked at."""
         try:
             marker = json.loads(self._marker.read_text())
-            return bool(marker["digest"] == digest and marker["tree"] == self._tree())
+            return bool(marker["digest"] == digest and marker["tree"] == self._tree({}))
         except (OSError, ValueError, KeyError, TypeError):
             return False
 
@@ -80,8 +80,11 @@ class Target:
         staged.mkdir(parents=True)
         return staged
 
-    def finish(self, digest: Digest) -> None:
-        """Put what was staged in place of whatever an earlier call put here."""
+    def finish(self, digest: Digest, known: Mapping[str, Digest]) -> None:
+        """Put what was staged in place of whatever an earlier call put here.
+
+        Args: known: digests of files, by path, that were computed on their way here; the others are read once more.
+        """
         self._marker.unlink(missing_ok=True)
         for path in self._others():
             if path.name not in _IGNORED:
@@ -90,21 +93,22 @@ class Target:
         for path in list(staged.iterdir()):
             path.rename(self.folder / path.name)
         marker = self._work / "marker"
-        marker.write_text(json.dumps({"digest": digest, "tree": self._tree()}))
+        marker.write_text(json.dumps({"digest": digest, "tree": self._tree(known)}))
         marker.rename(self._marker)
         shutil.rmtree(self._work)
 
     def _others(self) -> list[Path]:
         return [path for path in self.folder.iterdir() if not path.name.startswith(RESERVED)]
 
-    def _tree(self) -> Digest:
+    def _tree(self, known: Mapping[str, Digest]) -> Digest:
         files: dict[str, Digest] = {}
         for top in self._others():
             if top.name in _IGNORED:
                 continue
             for path in top.rglob("*") if top.is_dir() else [top]:
                 if not path.is_dir():
-                    files[path.relative_to(self.folder).as_posix()] = digest_of_file(path)
+                    name = path.relative_to(self.folder).as_posix()
+                    files[name] = known.get(name) or digest_of_file(path)
         return digest_of_files(files)
 
 
