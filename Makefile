@@ -122,6 +122,14 @@ bench-decisions: setup ## which rule errs how often, on 480 simulated rollouts (
 bench-verdicts: tools ## twenty bad versions and ten pairs that fail alike: who was hurt, how long it took
 	$(BIN)/python -m tests.bench.verdicts
 
+.PHONY: bench-artifacts
+bench-artifacts: setup ## 2 GB by TLS, killed in the middle: memory, and speed beside curl
+	$(BIN)/python -m tests.bench.artifacts
+
+.PHONY: bench-evaluate
+bench-evaluate: setup ## a million rows: memory, and whose processor time it is
+	$(BIN)/python -m tests.bench.evaluate
+
 .PHONY: soak-crash
 soak-crash: tools ## die before and after every write of three kinds of rollout (about 15 minutes)
 	$(BIN)/python -m tests.bench.soak crash
