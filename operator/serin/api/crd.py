@@ -20,6 +20,7 @@ from serin.api.model_deployment import ModelDeployment
 from serin.api.model_revision import ModelRevision
 from serin.api.names import GROUP, VERSION
 from serin.api.resource import ApiModel
+from serin.api.rollout_action import RolloutAction
 from serin.api.rollout_policy import RolloutPolicy
 from serin.api.schema import Schema, structural_schema
 
@@ -110,6 +111,21 @@ KINDS = (
             Column("Attempts", ".status.attempts", "How often it was tried.", "integer"),
             _AGE,
             Column("Digest", ".spec.model.digest", "The digest of the model's files.", wide=True),
+        ),
+    ),
+    Kind(
+        RolloutAction,
+        "rolloutactions",
+        "ra",
+        (
+            Column("Deployment", ".spec.deployment", "The ModelDeployment that it is about."),
+            Column("Action", ".spec.action", "What to do."),
+            Column("Revision", ".spec.revision", "The revision that it is about."),
+            Column("Actor", ".spec.actor", "Who says so."),
+            Column("Phase", ".status.phase", "What became of it."),
+            Column("Reason", ".status.reason", "What was done, or why not."),
+            _AGE,
+            Column("Message", ".status.message", "The same in a sentence.", wide=True),
         ),
     ),
     Kind(

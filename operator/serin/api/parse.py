@@ -16,6 +16,7 @@ from serin.api.model_deployment import ModelDeployment
 from serin.api.model_revision import ModelRevision
 from serin.api.reasons import Reason
 from serin.api.resource import ApiModel
+from serin.api.rollout_action import RolloutAction
 from serin.api.rollout_policy import RolloutPolicy
 
 
@@ -48,6 +49,11 @@ def parse_rollout_policy(raw: Mapping[str, Any]) -> RolloutPolicy | InvalidSpec:
 def parse_model_revision(raw: Mapping[str, Any]) -> ModelRevision | InvalidSpec:
     """Read a ModelRevision as the API server stores it."""
     return _parse(ModelRevision, raw)
+
+
+def parse_rollout_action(raw: Mapping[str, Any]) -> RolloutAction | InvalidSpec:
+    """Read a RolloutAction as the API server stores it."""
+    return _parse(RolloutAction, raw)
 
 
 Resource = TypeVar("Resource", bound=ApiModel)

@@ -235,7 +235,21 @@ class Reason(StrEnum):
         "hold",
         meaning="The stage waits for a person.",
         conditions=_HOLDING,
-        remedy="Approve or abort; the message says until when.",
+        remedy="Approve or abort by a RolloutAction; the message says until when.",
+    )
+    OUTSIDE_WINDOW = About(
+        "OutsideWindow",
+        "hold",
+        meaning="The stage is over, but the next step waits for one of the policy's windows. The time does not count.",
+        conditions=_HOLDING,
+        remedy="Wait; the message says when the next window opens. A RolloutAction Promote does not wait for it.",
+    )
+    FROZEN = About(
+        "Frozen",
+        "hold",
+        meaning="The stage is over, but one of the policy's freezes is on. The time does not count.",
+        conditions=_HOLDING,
+        remedy="Wait for the end that the message names, or promote by a RolloutAction.",
     )
 
     # --- failure: judged, and back to stable --------------------------------------------------------------
@@ -271,12 +285,19 @@ class Reason(StrEnum):
         conditions=_BLOCKED,
         remedy="See what it waited for (status.outcome), then retry with more traffic, a wider margin or more time.",
     )
+    APPROVAL_EXPIRED = About(
+        "ApprovalExpired",
+        "failure",
+        meaning="Nobody, or too few, approved the stage in time. The revision is not remembered as rejected.",
+        conditions=_BLOCKED,
+        remedy="Retry by a RolloutAction, or give the stage a later `expires`.",
+    )
     ABORTED = About(
         "Aborted",
         "failure",
-        meaning="A person ended the rollout.",
+        meaning="A person ended the rollout (Abort), or judged the revision bad (Rollback).",
         conditions=_BLOCKED,
-        remedy="Ask them (the record names them), or apply another version.",
+        remedy="Ask them (the record names them); retry by a RolloutAction, or apply another version.",
     )
 
     # --- stalled: somebody has to do something ------------------------------------------------------------
@@ -292,7 +313,7 @@ class Reason(StrEnum):
         "stalled",
         meaning="The spec asks for a revision that failed before; it is not tried again by itself.",
         conditions=_BLOCKED,
-        remedy="Apply a new version, or ask for a retry.",
+        remedy="Apply a new version, or retry by a RolloutAction.",
     )
     ROUTE_CONFLICT = About(
         "RouteConflict",
@@ -352,6 +373,7 @@ class FoundLater:
 
 FOUND_LATER = (
     FoundLater("the policy does not exist", Reason.POLICY_NOT_FOUND, "spec.rollout.policyRef.name"),
+    FoundLater("there is no time zone of that name", Reason.INVALID_SPEC, "spec.windows"),
     FoundLater("a stage lists a gate that the policy lacks", Reason.INVALID_SPEC, "spec.rollout.stages"),
     FoundLater(
         "the metric source is not in the operator's configuration",

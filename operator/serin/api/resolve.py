@@ -23,6 +23,7 @@ from serin.api.rollout_policy import (
     built_in_policy,
 )
 from serin.api.stages import Stage, Stages, unknown_gates
+from serin.api.windows import Freezes, Windows
 
 BUILT_IN = "built-in"
 
@@ -47,6 +48,10 @@ class ResolvedPolicy(ApiModel):
     """What happens when stable has no ready endpoint."""
     warm_in: SecondsOrZero
     """How long a freshly started arm is left out of latency gates."""
+    windows: Windows
+    """When it may advance; at any time when empty."""
+    freezes: Freezes
+    """When it may not."""
 
     def gate(self, name: str) -> Gate | None:
         """Return a gate by its name."""
@@ -89,6 +94,8 @@ def resolve_policy(rollout: Rollout, policy: RolloutPolicy | None) -> ResolvedPo
         timeouts=Timeouts.model_validate(_joined(base.timeouts, rollout.timeouts)),
         on_stable_down=rollout.on_stable_down or base.on_stable_down,
         warm_in=rollout.warm_in or base.warm_in,
+        windows=base.windows,
+        freezes=base.freezes,
     )
 
 

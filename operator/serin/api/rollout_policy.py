@@ -3,6 +3,8 @@
 from functools import cache
 from typing import Annotated, Literal
 
+from pydantic import Field
+
 from serin.api.gates import Compare, Gate, Gates, Hard, Margin
 from serin.api.names import API_VERSION
 from serin.api.quantities import Fraction, Points, Seconds, SecondsOrZero
@@ -10,6 +12,7 @@ from serin.api.resource import ApiModel, ObjectMeta
 from serin.api.rules import Rule
 from serin.api.stages import STAGE_RULES, Bake, Canary, Stage, Stages
 from serin.api.text import DNS_LABEL
+from serin.api.windows import Freezes, Windows
 
 OnTimeout = Literal["Rollback", "Hold"]
 OnStableDown = Literal["Hold", "Promote"]
@@ -111,6 +114,11 @@ class RolloutPolicySpec(ApiModel):
     warm_in: SecondsOrZero = SecondsOrZero("30s")
     """How long a freshly started arm is left out of latency gates; error gates count from its first request.
     0s for never."""
+    windows: Windows = Field(default_factory=list)
+    """When a rollout may go to its next stage or be promoted; at any time when not given. They count at once, also
+    for a rollout under way. Soaks go on outside of them, and a rollback waits for nothing."""
+    freezes: Freezes = Field(default_factory=list)
+    """When no rollout goes to its next stage or is promoted, windows or not. They count at once."""
 
     RULES = STAGE_RULES
 

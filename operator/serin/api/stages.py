@@ -15,7 +15,7 @@ from serin.api.text import DNS_LABEL
 
 STAGES_MAX = 16
 
-StageKind = Literal["canary", "bake"]
+StageKind = Literal["canary", "approval", "bake"]
 Advance = Literal["notFailing", "passed"]
 
 GateNames = Annotated[
@@ -41,6 +41,19 @@ class Canary(ApiModel):
     """How many requests the candidate must have got in this stage before it is left."""
 
 
+class Approval(ApiModel):
+    """The candidate stays at the weight of the canary stage before until people have approved it.
+
+    An approval is a RolloutAction; gates are judged on meanwhile and still roll back.
+    """
+
+    expires: Seconds = Seconds("24h")
+    """How long the stage waits at most, by the clock. Then timeouts.onTimeout says what happens: Rollback (reason
+    ApprovalExpired, not remembered as rejected) or Hold."""
+    approvers: Annotated[int, Field(ge=1, le=10)] = 1
+    """How many different people have to approve."""
+
+
 class Bake(ApiModel):
     """The candidate gets the traffic, stable stays ready to take it back in one write."""
 
@@ -55,37 +68,39 @@ class Bake(ApiModel):
 
 
 class Stage(ApiModel):
-    """One entry of the plan. It has exactly one of canary and bake."""
+    """One entry of the plan. It has exactly one of canary, approval and bake."""
 
     name: Annotated[str, DNS_LABEL]
     """The stage's name, as status and the STAGE column show it."""
     canary: Canary | None = None
     """The candidate gets a share of the traffic."""
+    approval: Approval | None = None
+    """The candidate waits for people. After a canary stage, at whose weight it stays."""
     bake: Bake | None = None
     """The candidate gets the traffic, stable stays ready. Once at most, and last."""
 
-    RULES = (one_of("canary", "bake", noun="a stage"),)
+    RULES = (one_of("canary", "approval", "bake", noun="a stage"),)
 
     @property
     def kind(self) -> StageKind:
-        """Which of the two it is."""
+        """Which of the three it is."""
+        if self.approval is not None:
+            return "approval"
         return "canary" if self.canary is not None else "bake"
 
     @property
-    def weight(self) -> int:
-        """The candidate's share of the traffic in percent."""
+    def weight(self) -> int | None:
+        """The candidate's share of the traffic in percent; None for an approval, which keeps the one before."""
         if self.canary is not None:
             return self.canary.weight
-        assert self.bake is not None  # noqa: S101  exactly one of them, by the rule above
-        return 100 - self.bake.holdback
+        return 100 - self.bake.holdback if self.bake is not None else None
 
     @property
     def soak_seconds(self) -> float:
         """How long it lasts at least."""
         if self.canary is not None:
             return self.canary.soak.seconds
-        assert self.bake is not None  # noqa: S101
-        return self.bake.for_.seconds
+        return self.bake.for_.seconds if self.bake is not None else 0.0
 
     @property
     def gates(self) -> list[str] | None:
@@ -108,13 +123,18 @@ def _canaries(stages: Sequence[Stage]) -> list[Stage]:
 
 def weights_rise(stages: Sequence[Stage]) -> bool:
     """Say whether every canary stage has a higher weight than the one before."""
-    weights = [stage.weight for stage in _canaries(stages)]
+    weights = [stage.canary.weight for stage in stages if stage.canary is not None]
     return all(before < after for before, after in itertools.pairwise(weights))
 
 
 def bake_is_last(stages: Sequence[Stage]) -> bool:
     """Say whether there is at most one bake stage and nothing behind it."""
     return all(stage.bake is None for stage in stages[:-1])
+
+
+def approval_follows(stages: Sequence[Stage]) -> bool:
+    """Say whether no approval comes before the first canary stage."""
+    return stages[0].approval is None
 
 
 def has_canary(stages: Sequence[Stage]) -> bool:
@@ -147,6 +167,12 @@ STAGE_RULES = (
         "1].bake))",
         message="bake must be the last of the stages, and there can be only one",
         holds=lambda model: model.stages is None or bake_is_last(model.stages),
+        field="stages",
+    ),
+    Rule(
+        cel="!has(self.stages) || self.stages.size() == 0 || !has(self.stages[0].approval)",
+        message="an approval stage waits at the weight of the canary stage before it; put a canary stage first",
+        holds=lambda model: model.stages is None or approval_follows(model.stages),
         field="stages",
     ),
     Rule(

@@ -123,7 +123,7 @@ class Outcome(ApiModel):
     attempt: int | None = None
     """Which attempt of this revision it was."""
     kind: str
-    """How it ended: Promoted, RolledBack, Superseded, Expired or Refused."""
+    """How it ended: Promoted, RolledBack, Aborted, Superseded, Expired or Refused."""
     reason: str
     """Why, in one word."""
     message: str = ""
@@ -136,6 +136,45 @@ class Outcome(ApiModel):
     """What each gate had seen."""
     steps: Annotated[list[dict[str, Any]], Field(json_schema_extra=LIST_ATOMIC)] = Field(default_factory=list)
     """The steps of that rollout, until they stand in the revision's record."""
+
+
+class Acted(ApiModel):
+    """A RolloutAction that was taken up; so that it is done once, whenever the operator is killed."""
+
+    uid: str
+    """The RolloutAction's uid."""
+    phase: str
+    """Done, Refused or Expired."""
+    reason: str
+    """What was done, or why not, in one word."""
+    message: str = ""
+    """The same in a sentence."""
+    at: Timestamp
+    """When."""
+
+
+class Instead(ApiModel):
+    """A person has rolled back the revision that the spec asks for, although it was stable."""
+
+    of: str
+    """The revision that the spec asks for."""
+    revision: str
+    """The one that serves instead, until the spec asks for another one or a Retry."""
+    version: str
+    """Its model version."""
+    message: str = ""
+    """Who did it, and why."""
+
+
+class Retrying(ApiModel):
+    """A person has asked for another attempt, which begins when its slot is free."""
+
+    revision: str
+    """The revision that is tried again."""
+    actor: str
+    """Who asked for it."""
+    message: str = ""
+    """Why."""
 
 
 class Status(ApiModel):
@@ -161,5 +200,11 @@ class Status(ApiModel):
     """The rollout under way."""
     outcome: Outcome | None = None
     """How the last rollout ended."""
+    instead: Instead | None = None
+    """What a person has put in place of the revision that the spec asks for."""
+    retrying: Retrying | None = None
+    """The other attempt that a person has asked for."""
+    acted: Annotated[list[Acted], Field(json_schema_extra=LIST_ATOMIC)] = Field(default_factory=list)
+    """The last RolloutActions that were taken up."""
     conditions: Annotated[list[Condition], Field(json_schema_extra=list_map("type"))] = Field(default_factory=list)
     """Ready and Promoted always; Reconciling or Stalled only while true."""

@@ -13,12 +13,14 @@ new attempt can start as soon as its slot is free.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import assert_never
 
 from serin.api.reasons import Reason
 from serin.metrics.reading import Reading
 from serin.rollout import starting
+from serin.rollout.acting import after, answered, next_act, tell_attempt, tell_rest
+from serin.rollout.acts import Instead
 from serin.rollout.arms import answers_in, is_down, pending, pods_needed, shared_fault
 from serin.rollout.decision import Decision, Note, Standing
 from serin.rollout.desired import candidate_share, weights
@@ -27,21 +29,23 @@ from serin.rollout.ending import end, promote, record, record_gap, stay
 from serin.rollout.evidence import SILENT_SECONDS_MIN, Around, absorb, open_gates, waiting_gates, with_soak
 from serin.rollout.look import Look
 from serin.rollout.observation import Observation, Refused, Target
-from serin.rollout.plan import Plan
+from serin.rollout.plan import Approval, Plan
 from serin.rollout.rules import rule
-from serin.rollout.rulings import WAITING, Advance, Hold, RollBack, TakeAll, Wait
+from serin.rollout.rulings import WAITING, Advance, Hold, RollBack, Ruling, TakeAll, Wait
 from serin.rollout.state import Attempt, End, Kind, Placed, State
 from serin.rollout.uncompared import first, go_back
+from serin.rollout.windows import closed
 from serin.traffic.state import Routed
 
 
 def decide(seen: Observation, now: datetime) -> Decision:
     """Decide what happens next. `now` is aware and stamps what is written; soaks and deadlines run on the readings."""
-    state = replace(seen.state, drains=drains(seen, now))
+    state = replace(seen.state, drains=drains(seen, now), instead=_instead(seen))
     attempt, candidate = state.attempt, state.candidate
     if attempt is None or candidate is None:
-        decision = starting.start(seen, replace(state, attempt=None, candidate=None), now)
+        decision = _rest(seen, replace(state, attempt=None, candidate=None), now)
         return _finish(decision, seen, now)
+    seen = _with_instead(seen, state.instead)
     match seen.wanted:
         case Target(revision=revision) if revision == candidate.revision:
             decision = _go_on(seen, state, attempt, candidate, now)
@@ -56,6 +60,36 @@ def decide(seen: Observation, now: datetime) -> Decision:
         case _:
             assert_never(seen.wanted)
     return _finish(decision, seen, now)
+
+
+def _instead(seen: Observation) -> Instead | None:
+    """What a person has put in place of the revision that the spec asks for; that lasts until the spec changes."""
+    instead = seen.state.instead
+    if instead is not None and isinstance(seen.wanted, Target) and seen.wanted.revision != instead.of:
+        return None
+    return instead
+
+
+def _with_instead(seen: Observation, instead: Instead | None) -> Observation:
+    if instead is None or not isinstance(seen.wanted, Target):
+        return seen
+    return replace(seen, wanted=Target(instead.revision, instead.version))
+
+
+def _rest(seen: Observation, state: State, now: datetime) -> Decision:
+    """Without an attempt: an act first, then what it left."""
+    act = next_act(seen)
+    if act is None:
+        return starting.start(_with_instead(seen, state.instead), state, now)
+    before = state.instead
+    state, reply = tell_rest(seen, state, act, now)
+    if state.instead is not None and state.instead != before:
+        # That it was rejected is recorded on the revision before another attempt begins, at the next look.
+        standing = Standing("RolledBack", Reason.ROLLED_BACK, reply.message, stalled=True)
+        decision = starting.rest(seen, state, standing)
+    else:
+        decision = starting.start(_with_instead(seen, state.instead), state, now)
+    return answered(decision, seen, act, reply, now)
 
 
 def take_in(seen: Observation, state: State, attempt: Attempt, candidate: Placed, now: float) -> Attempt:
@@ -84,6 +118,7 @@ def take_in(seen: Observation, state: State, attempt: Attempt, candidate: Placed
             seen.paused
             or (stable is not None and is_down(stable, seen))
             or shared_fault(attempt, health, stable_health) is not None
+            or not attempt.approved
         ),
         silent_seconds_max=max(SILENT_SECONDS_MIN, 2 * seen.interval_seconds),
         lag_seconds=seen.settle_seconds + seen.gateway_reload_seconds,
@@ -91,7 +126,11 @@ def take_in(seen: Observation, state: State, attempt: Attempt, candidate: Placed
     if not in_effect:
         # It has to be seen in effect anew, whatever was stored: nobody knows how it was while nobody looked.
         attempt = replace(attempt, effect_since=0.0)
+    plan = attempt.plan.with_live(seen.policy) if isinstance(seen.policy, Plan) else attempt.plan
+    shut = closed(plan.windows, plan.freezes, datetime.fromtimestamp(now, UTC)) is not None
     for position, reading in enumerate(seen.readings, 1):
+        if shut and attempt.stage >= 0 and attempt.soaked_seconds >= plan.stages[attempt.stage].soak_seconds:
+            around = replace(around, held=True)  # from here on only the window is waited for
         # Of instants that were missed and are read together, only the last is one at which the route was looked at.
         known = attempt.effect_since > 0 or position == len(seen.readings)
         attempt = absorb(attempt, reading, around if known else replace(around, in_effect=False))
@@ -112,14 +151,27 @@ def _go_on(seen: Observation, state: State, attempt: Attempt, candidate: Placed,
         if attempt.plan.reads() != before.plan.reads():
             seen = replace(seen, readings=())  # they were read for the gates of before
     match attempt.kind:
-        case Kind.FIRST:
-            return first(seen, state, attempt, candidate, now)
-        case Kind.GO_BACK:
-            return go_back(seen, state, attempt, candidate, now)
+        case Kind.FIRST | Kind.GO_BACK:
+            return _uncompared(seen, state, attempt, candidate, now)
         case Kind.COMPARED:
             return _compare(seen, state, attempt, candidate, now)
         case _:
             assert_never(attempt.kind)
+
+
+def _uncompared(seen: Observation, state: State, attempt: Attempt, candidate: Placed, now: datetime) -> Decision:
+    act = next_act(seen)
+    if act is not None:
+        attempt, reply = tell_attempt(attempt, candidate, act, now)
+    order = attempt.order
+    if order is not None:
+        how = End.ABORTED if order.action == "Abort" else End.ROLLED_BACK
+        words = f"ended {order.words}"
+        decision = end(seen, state, attempt, candidate, how, Reason.ABORTED, words, now, actor=order.actor)
+    else:
+        go_on = first if attempt.kind is Kind.FIRST else go_back
+        decision = go_on(seen, state, attempt, candidate, now)
+    return answered(decision, seen, act, reply, now) if act is not None else decision
 
 
 def _replanned(attempt: Attempt, plan: Plan) -> Attempt:
@@ -145,13 +197,24 @@ def _compare(seen: Observation, state: State, attempt: Attempt, candidate: Place
     stable = state.stable
     assert stable is not None  # noqa: S101 - a comparison starts only beside a stable revision
     attempt = take_in(seen, replace(state, attempt=attempt), attempt, candidate, now.timestamp())
+    act = next_act(seen)
+    if act is None:
+        look = Look.at(seen, attempt, stable, candidate, now.timestamp())
+        return _carry_out(rule(look), look, state, now)
+    attempt, reply = tell_attempt(attempt, candidate, act, now)
     look = Look.at(seen, attempt, stable, candidate, now.timestamp())
     ruling = rule(look)
+    return answered(_carry_out(ruling, look, state, now), seen, act, after(ruling, act, reply), now)
+
+
+def _carry_out(ruling: Ruling, look: Look, state: State, now: datetime) -> Decision:
+    """What a ruling means."""
+    seen, attempt, candidate = look.seen, look.attempt, look.candidate
     match ruling:
-        case RollBack(end=how, reason=reason, message=message):
-            return end(seen, state, attempt, candidate, how, reason, message, now)
-        case TakeAll(message=message):
-            return promote(seen, state, attempt, candidate, Reason.STABLE_UNAVAILABLE, message, now)
+        case RollBack(end=how, reason=reason, message=message, actor=actor):
+            return end(seen, state, attempt, candidate, how, reason, message, now, actor=actor)
+        case TakeAll(message=message, reason=reason, actor=actor):
+            return promote(seen, state, attempt, candidate, reason, message, now, actor=actor)
         case Advance(message=message):
             return _advance(seen, state, attempt, candidate, message, now)
         case Hold(reason=reason, message=message, stalled=stalled, again_seconds=again):
@@ -186,6 +249,8 @@ def _advance(
         soaked_seconds=0.0,
         effect_since=0.0,
         shielded=False,
+        awaiting_since=now.timestamp() if isinstance(stage, Approval) else 0.0,
+        approvals=(),
         # The old weight's books would blame the new weight for requests that are still to come.
         expected=0.0,
         seen=0.0,

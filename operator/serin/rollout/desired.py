@@ -60,8 +60,9 @@ def candidate_share(attempt: Attempt | None) -> int:
 def candidate_replicas(attempt: Attempt, replicas: int) -> int:
     """Pods for the next step: they get ready while this stage soaks, so that the step need not wait for them."""
     stages = attempt.plan.stages
-    following = attempt.stage + 1
-    full = attempt.kind is not Kind.COMPARED or following >= len(stages)
+    # People may take a day: pods for what comes after the approval are made when it is there.
+    following = attempt.stage + 1 if attempt.approved else attempt.stage
+    full = attempt.kind is not Kind.COMPARED or following >= len(stages) or attempt.order is not None
     if full or (isinstance(stages[attempt.stage], Bake) and attempt.stage >= 0):
         return replicas_needed(replicas, 100)
     return replicas_needed(replicas, stages[following].weight)

@@ -42,10 +42,18 @@ def stay(
 
 
 def promote(
-    seen: Observation, state: State, attempt: Attempt, candidate: Placed, reason: Reason, message: str, now: datetime
+    seen: Observation,
+    state: State,
+    attempt: Attempt,
+    candidate: Placed,
+    reason: Reason,
+    message: str,
+    now: datetime,
+    *,
+    actor: str | None = None,
 ) -> Decision:
     """The candidate is stable from now on; what was stable before drains."""
-    attempt = record(attempt, now, stage_name(attempt), 100, "promote", reason, message)
+    attempt = record(attempt, now, stage_name(attempt), 100, "promote", reason, message, actor=actor)
     outcome = _outcome(attempt, candidate, End.PROMOTED, reason, message, now)
     state = replace(state, stable=replace(candidate, proven=True), candidate=None, attempt=None, outcome=outcome)
     return Decision(
@@ -65,9 +73,11 @@ def end(
     reason: Reason,
     message: str,
     now: datetime,
+    *,
+    actor: str | None = None,
 ) -> Decision:
     """End the attempt without a promotion: all weight to stable in one write."""
-    attempt = record(attempt, now, stage_name(attempt), 0, _END_WORDS[how], reason, message)
+    attempt = record(attempt, now, stage_name(attempt), 0, _END_WORDS[how], reason, message, actor=actor)
     outcome = _outcome(attempt, candidate, how, reason, message, now)
     stable = state.stable
     health = seen.health.get(candidate.revision)
@@ -85,10 +95,18 @@ def end(
 
 
 def record(
-    attempt: Attempt, now: datetime, stage: str, weight: int, decision: str, reason: Reason, message: str
+    attempt: Attempt,
+    now: datetime,
+    stage: str,
+    weight: int,
+    decision: str,
+    reason: Reason,
+    message: str,
+    *,
+    actor: str | None = None,
 ) -> Attempt:
     """The attempt with one more entry in its record, the oldest ones given up beyond the bound."""
-    step = Step(attempt.instant, stamp(now), stage, weight, decision, reason, message, reports(attempt))
+    step = Step(attempt.instant, stamp(now), stage, weight, decision, reason, message, reports(attempt), actor)
     return replace(attempt, steps=(*attempt.steps, step)[-STEPS_MAX:])
 
 
@@ -135,6 +153,7 @@ _END_WORDS: dict[End, str] = {
     End.PROMOTED: "promote",
     End.ROLLED_BACK: "roll back",
     End.SUPERSEDED: "take back",
+    End.ABORTED: "abort",
     End.EXPIRED: "roll back",
     End.REFUSED: "refuse",
 }

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from serin.api.reasons import Reason
 from serin.rollout.arms import pending, pods_needed, readiness, shared_fault
 from serin.rollout.evidence import SILENT_SECONDS_MIN
 from serin.rollout.forecast import expect
+from serin.rollout.instants import stamp
 from serin.rollout.look import Look
+from serin.rollout.plan import Approval
 from serin.rollout.progress import REQUESTS_MIN, finished
 from serin.rollout.rulings import Hold, Ruling
+from serin.rollout.windows import closed
 from serin.traffic.state import Absent, Conflict, Routed
 
 
@@ -92,12 +97,36 @@ def too_little_traffic(look: Look) -> Ruling | None:
     return Hold(Reason.TRAFFIC_TOO_LOW_FOR_MARGIN, outlook.advice) if outlook.advice is not None else None
 
 
+def awaiting_approval(look: Look) -> Ruling | None:
+    """An approval stage is left when enough people have approved it; what fails rolls back all the while."""
+    stage, attempt = look.stage, look.attempt
+    if not isinstance(stage, Approval) or attempt.approved:
+        return None
+    until = stamp(datetime.fromtimestamp(attempt.awaiting_since + stage.expires_seconds, UTC))
+    message = f"stage {stage.name} waits for approval until {until}"
+    if stage.approvers > 1:
+        message += f", {len(attempt.approvals)} of {stage.approvers} so far"
+    if attempt.approvals:
+        message += f" (by {', '.join(one.actor for one in attempt.approvals)})"
+    return Hold(Reason.AWAITING_APPROVAL, message)
+
+
+def outside_window(look: Look) -> Ruling | None:
+    """The policy's windows and freezes stop the next step and nothing else."""
+    why = closed(look.plan.windows, look.plan.freezes, datetime.fromtimestamp(look.now, UTC))
+    return Hold(why[0], f"ready for the next step; {why[1]}") if why is not None else None
+
+
 def capacity(look: Look) -> Ruling | None:
     """The next step is taken only onto pods that are there: 1.2 x replicas x weight, in full before 100 %."""
     if not finished(look):
         return None  # the stage is not over; whether the next one fits is not yet the question
     following = look.next_stage
-    weight = following.weight if following is not None else 100
+    return room(look, following.weight if following is not None else 100)
+
+
+def room(look: Look, weight: int) -> Ruling | None:
+    """What is missing of the pods that this share of the traffic needs."""
     needed = pods_needed(look.seen.replicas, weight)
     health = look.candidate_health
     ready = health.ready if health is not None else 0

@@ -14,6 +14,7 @@ from typing import TypeAlias
 from serin.api.names import Slot
 from serin.api.reasons import Reason
 from serin.metrics.reading import Outage, Reading
+from serin.rollout.acts import Act
 from serin.rollout.plan import Plan
 from serin.rollout.state import State
 from serin.traffic.state import RouteState
@@ -68,6 +69,8 @@ class Observation:
         this look was caused by an event between two instants, several after a restart.
     health: by revision, for every revision that has a Deployment or pods (and an adopted Service).
     attempts: by revision, how often it was tried before, as its record says.
+    known_good: revisions that were stable and are not rejected, the one that was promoted last first.
+    acts: what people want by hand and nobody has answered yet, oldest first.
     refusal: the API server's words when it refused the target's Deployment in this very pass.
     replicas: what the spec asks for.
     acceptance: what the gateways say about the route.
@@ -84,6 +87,8 @@ class Observation:
     paused: bool = False
     past: Mapping[str, Past] = field(default_factory=dict)
     attempts: Mapping[str, int] = field(default_factory=dict)
+    known_good: tuple[Target, ...] = ()
+    acts: tuple[Act, ...] = ()
     health: Mapping[str, ArmHealth] = field(default_factory=dict)
     occupants: tuple[Occupant, ...] = ()
     readings: tuple[Reading | Outage, ...] = ()

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from serin.api.reasons import Reason
+from serin.rollout.persist_acts import dump_acts, dump_standing_acts, load_acts, load_standing_acts
 from serin.rollout.plan import Plan
 from serin.rollout.state import Attempt, End, GateState, Kind, Outcome, Placed, State, Step
 from serin.stats import Counts
@@ -35,7 +36,7 @@ def dump_state(state: State) -> Json:
         stored["rollout"] = _dump_attempt(state.attempt)
     if state.outcome is not None:
         stored["outcome"] = _dump_outcome(state.outcome)
-    return stored
+    return stored | dump_acts(state)
 
 
 def load_state(status: Mapping[str, Any]) -> State:
@@ -51,6 +52,7 @@ def load_state(status: Mapping[str, Any]) -> State:
             candidate=_load_placed(status.get("candidate")),
             attempt=_load_attempt(rollout) if rollout else None,
             outcome=_load_outcome(status["outcome"]) if status.get("outcome") else None,
+            **load_acts(status),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UnreadableStatus(f"status cannot be read: {type(error).__name__} {error}") from error
@@ -62,12 +64,15 @@ def landmark(status: Mapping[str, Any]) -> tuple[object, ...]:
     Works on the stored form, for it is asked at each look, and of a status that cannot be read, too.
     """
     rollout, outcome = status.get("rollout") or {}, status.get("outcome") or {}
-    shielded = (rollout.get("evidence") or {}).get("shielded")
+    evidence = rollout.get("evidence") or {}
     return (
         _landmark_of(status.get("stable")),
         _landmark_of(status.get("candidate")),
-        (*(rollout.get(name) for name in ("attempt", "kind", "stageIndex")), shielded),
+        tuple(rollout.get(name) for name in ("attempt", "kind", "stageIndex")),
+        (evidence.get("shielded"), len(evidence.get("approvals") or ()), bool(evidence.get("order"))),
         tuple(outcome.get(name) for name in ("revision", "kind", "reason", "attempt")),
+        tuple((status.get(name) or {}).get("revision") for name in ("instead", "retrying")),
+        tuple(one.get("uid") for one in status.get("acted") or ()),
     )
 
 
@@ -124,6 +129,7 @@ def _dump_attempt(attempt: Attempt) -> Json:
             **{name: getattr(attempt, name) for name in (*_ATTEMPT_NUMBERS, *_ATTEMPT_COUNTS, *_ATTEMPT_FLAGS)},
             **({"outage": list(attempt.outage)} if attempt.outage is not None else {}),
             "gates": [_dump_gate(gate) for gate in attempt.gates],
+            **dump_standing_acts(attempt),
         },
     }
 
@@ -147,6 +153,7 @@ def _load_attempt(raw: Mapping[str, Any]) -> Attempt:
         gates=tuple(_load_gate(gate) for gate in evidence["gates"]),
         steps=tuple(load_step(step) for step in raw.get("steps") or ()),
         outage=_load_missing(evidence.get("outage")),
+        **load_standing_acts(evidence),
         **numbers,
     )
 
@@ -205,6 +212,7 @@ def dump_step(step: Step) -> Json:
         "reason": step.reason.value,
         "message": step.message,
         "gates": [dict(gate) for gate in step.gates],
+        **({"actor": step.actor} if step.actor is not None else {}),
     }
 
 

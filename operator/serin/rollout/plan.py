@@ -10,7 +10,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, assert_never
+from typing import Any, ClassVar, Literal, TypeAlias, assert_never
+
+from serin.rollout.windows import Freeze, Window
 
 What: TypeAlias = Literal["serverErrors", "clientErrors", "slowerThan"]
 
@@ -97,6 +99,24 @@ class Canary:
 
 
 @dataclass(frozen=True, slots=True)
+class Approval:
+    """People have to agree; until then the candidate stays at the weight of the stage before.
+
+    expires_seconds: by the clock, for it is people who are waited for. approvers: how many different ones.
+    """
+
+    name: str
+    weight: int
+    expires_seconds: float
+    approvers: int = 1
+
+    # All gates are judged on, and nothing else takes time.
+    gates: ClassVar[tuple[str, ...] | None] = None
+    soak_seconds: ClassVar[float] = 0.0
+    requests_min: ClassVar[int] = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Bake:
     """Full traffic less a holdback that stays on the old revision, so that the comparison goes on."""
 
@@ -111,7 +131,7 @@ class Bake:
         return 100 - self.holdback
 
 
-Stage: TypeAlias = Canary | Bake
+Stage: TypeAlias = Canary | Approval | Bake
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +140,7 @@ class Plan:
 
     alpha, beta: the chances of a wrong rollback and of a wrong promotion of one attempt.
     progress_seconds: how much measured time the attempt may take.
+    windows, freezes: when it may advance; no windows are at any time.
     """
 
     stages: tuple[Stage, ...]
@@ -132,6 +153,8 @@ class Plan:
     warm_in_seconds: float
     source: str
     preset: str
+    windows: tuple[Window, ...] = ()
+    freezes: tuple[Freeze, ...] = ()
 
     def rate_gates(self) -> tuple[RateGate, ...]:
         """The gates that are judged on counts."""
@@ -148,7 +171,7 @@ class Plan:
         """
         stage = self.stages[index]
         match stage:
-            case Bake():
+            case Bake() | Approval():
                 return False
             case Canary():
                 return stage.advance == "passed" or self._last_canary(index)
@@ -184,9 +207,14 @@ class Plan:
         return (self.source, self.preset, *(_what_is_read(gate) for gate in self.rate_gates()))
 
     def with_live(self, policy: Plan) -> Plan:
-        """The snapshot with what stays live of the policy: what happens at the deadline, and a later deadline."""
-        later = max(self.progress_seconds, policy.progress_seconds)
-        return dataclasses.replace(self, on_timeout=policy.on_timeout, progress_seconds=later)
+        """The snapshot with what stays live of the policy: windows, freezes, a later deadline and what happens then."""
+        return dataclasses.replace(
+            self,
+            on_timeout=policy.on_timeout,
+            progress_seconds=max(self.progress_seconds, policy.progress_seconds),
+            windows=policy.windows,
+            freezes=policy.freezes,
+        )
 
     def _last_canary(self, index: int) -> bool:
         later = self.stages[index + 1 :]
@@ -197,6 +225,12 @@ class Plan:
         raw = _fields(self)
         raw["stages"] = [_tagged(stage) for stage in self.stages]
         raw["gates"] = [_tagged(gate) for gate in self.gates]
+        # Most policies have none of them, and a status is no place for empty words.
+        for name, moments in (("windows", self.windows), ("freezes", self.freezes)):
+            if moments:
+                raw[name] = [_listed(_fields(one)) for one in moments]
+            else:
+                del raw[name]
         return raw
 
     @classmethod
@@ -210,6 +244,8 @@ class Plan:
             fields = dict(raw)
             fields["stages"] = tuple(_untagged(_STAGES, stage) for stage in raw["stages"])
             fields["gates"] = tuple(_untagged(_GATES, gate) for gate in raw["gates"])
+            fields["windows"] = tuple(Window(**{**one, "days": tuple(one["days"])}) for one in raw.get("windows") or ())
+            fields["freezes"] = tuple(Freeze(**one) for one in raw.get("freezes") or ())
             return cls(**fields)
         except (KeyError, TypeError) as error:
             raise ValueError(f"not a stored plan: {error}") from error
@@ -237,7 +273,7 @@ def tolerance_of(gate: CompareGate | QueryGate, margin: float) -> float:
     return margin * (TOLERANCE_SHARE_LATENCY if slow else TOLERANCE_SHARE_ERRORS)
 
 
-_STAGES: dict[str, type[Any]] = {"canary": Canary, "bake": Bake}
+_STAGES: dict[str, type[Any]] = {"canary": Canary, "approval": Approval, "bake": Bake}
 _GATES: dict[str, type[Any]] = {"compare": CompareGate, "query": QueryGate, "limit": LimitGate, "hard": HardGate}
 _TAGS = {kind: tag for tag, kind in (_STAGES | _GATES).items()}
 
@@ -246,6 +282,11 @@ def _tagged(record: Stage | Gate) -> dict[str, Any]:
     fields = {"is": _TAGS[type(record)], **_fields(record)}
     if isinstance(record, CompareGate | QueryGate):
         fields["margin"] = _fields(record.margin)
+    return _listed(fields)
+
+
+def _listed(fields: dict[str, Any]) -> dict[str, Any]:
+    """Tuples as lists, as they come back from JSON."""
     return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
 
 

@@ -6,7 +6,7 @@ from serin.api.reasons import Reason
 from serin.rollout.evidence import margin_of
 from serin.rollout.forecast import Forecast, expect
 from serin.rollout.look import Look
-from serin.rollout.plan import Bake, CompareGate, QueryGate, Stage
+from serin.rollout.plan import Approval, Bake, CompareGate, QueryGate, Stage
 from serin.rollout.rulings import Hold, Ruling, Wait
 from serin.stats.margin import STABLE_REQUESTS_LEAST
 
@@ -44,7 +44,7 @@ def finished(look: Look) -> bool:
     stage, attempt = look.stage, look.attempt
     if stage is None:
         return True
-    if attempt.shielded:
+    if attempt.shielded or not attempt.approved:
         return False
     if attempt.soaked_seconds < stage.soak_seconds or _lacking_requests(look, stage) is not None:
         return False
@@ -53,8 +53,8 @@ def finished(look: Look) -> bool:
 
 def _lacking_requests(look: Look, stage: Stage) -> str | None:
     """How many requests of the candidate a canary stage still wants."""
-    if isinstance(stage, Bake):
-        return None  # what is baked was proven before
+    if isinstance(stage, Bake | Approval):
+        return None  # what is baked or approved was counted before
     attempt = look.attempt
     deciding = look.plan.required() & look.plan.judged(attempt.stage)
     for gate in attempt.gates:

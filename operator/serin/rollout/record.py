@@ -21,6 +21,7 @@ VERDICTS: dict[End, str] = {
     End.PROMOTED: "Stable",
     End.ROLLED_BACK: "Rejected",
     End.SUPERSEDED: "Superseded",
+    End.ABORTED: "Aborted",
     End.EXPIRED: "Aborted",
     End.REFUSED: "Failed",
 }
@@ -39,11 +40,13 @@ def is_recorded(outcome: Outcome, status: Mapping[str, Any]) -> bool:
 
 
 def with_outcome(outcome: Outcome, status: Mapping[str, Any], generation: int) -> dict[str, Any]:
-    """The revision's status with this end in it. Entries of the attempt that are already there are not repeated."""
-    kept = [entry for entry in status.get("record") or () if entry.get("attempt") != outcome.attempt]
-    entries = kept + [_entry(step, outcome.attempt) for step in outcome.steps]
+    """The revision's status with this end in it. Entries that are already there are not repeated."""
+    kept = list(status.get("record") or ())
+    there = {_key(entry) for entry in kept}
+    news = [entry for step in outcome.steps if _key(entry := _entry(step, outcome.attempt)) not in there]
+    entries = kept + news
     totals = Counter(status.get("recordTotals") or {})
-    totals.update(entry["event"] for entry in entries[len(kept) :])
+    totals.update(entry["event"] for entry in news)
     return {
         **status,
         "observedGeneration": generation,
@@ -55,6 +58,17 @@ def with_outcome(outcome: Outcome, status: Mapping[str, Any], generation: int) -
         "record": _bounded(entries),
         "recordTotals": dict(totals),
     }
+
+
+def last_promotion(status: Mapping[str, Any]) -> str:
+    """When the revision became stable last, as far as its record reaches back; texts that sort by time."""
+    times = (str(entry.get("at")) for entry in status.get("record") or () if entry.get("event") == "promote")
+    return max(times, default="")
+
+
+def _key(entry: Mapping[str, Any]) -> tuple[object, ...]:
+    """What tells entries apart; numbers may come back from the API server in another guise."""
+    return tuple(entry.get(name) for name in ("attempt", "at", "event", "stage", "weight", "message"))
 
 
 def _bounded(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -78,5 +92,6 @@ def _entry(step: Step, attempt: int) -> dict[str, Any]:
         "weight": step.weight,
         "reason": step.reason.value,
         "message": step.message,
+        **({"actor": step.actor} if step.actor is not None else {}),
         "numbers": {"instant": step.instant, "gates": [dict(gate) for gate in step.gates]},
     }

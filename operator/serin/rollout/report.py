@@ -72,6 +72,7 @@ def conditions(
         and state.stable is not None
         and state.stable.proven
         and state.candidate is None
+        and state.instead is None
         and state.stable.revision == seen.wanted.revision
     )
     if promoted:

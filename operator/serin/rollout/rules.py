@@ -6,21 +6,29 @@ hides a failure; and the facts that leave no choice stand before the reasons to 
     1  the candidate's pods fail by themselves        roll back, whatever the counts say
     2  its requests hang                              roll back: hung requests are never counted
     3  the gates' evidence says fail                  roll back
-    4  stable has no ready endpoint                   the policy's onStableDown
-    5  the deadline is over                           the policy's onTimeout
-    6  both arms' pods fail alike                     hold
-    7  the candidate cannot answer                    hold
-    8  the route cannot carry the weight              hold; its owner has to act
-    9  something cannot be measured                   hold; missing data is never a verdict
-   10  paused                                         hold; only advances stop, never what stands above
-   11  the traffic is too low to end before the deadline, and no weight has moved yet    hold
-   12  pods for the next step are not there           hold
-   13  the soak, the counts or a proof are not there  wait
-   14  what the next stage judges fails already       roll back, rather than show it to more users first
-   15  nothing is in the way                          advance
+    4  a person has said Abort or Rollback            roll back; a failure above is the better reason, and on record
+    5  a person has said Promote                      take all traffic when its pods are ready; not when any gate failed
+    6  stable has no ready endpoint                   the policy's onStableDown
+    7  the deadline is over                           the policy's onTimeout
+    8  an approval is not there in time               the policy's onTimeout
+    9  both arms' pods fail alike                     hold
+   10  the candidate cannot answer                    hold
+   11  the route cannot carry the weight              hold; its owner has to act
+   12  something cannot be measured                   hold; missing data is never a verdict
+   13  paused                                         hold; only advances stop, never what stands above
+   14  the traffic is too low to end before the deadline, and no weight has moved yet    hold
+   15  the stage waits for an approval                hold
+   16  pods for the next step are not there           hold
+   17  the soak, the counts or a proof are not there  wait
+   18  what the next stage judges fails already       roll back, rather than show it to more users first
+   19  outside the policy's windows, or in a freeze   hold; only the step itself waits, the soak did not
+   20  nothing is in the way                          advance
+
+A Promote goes past 6 to 9, 12, 14, 15 and 17 to 19: it is what people break the glass for. Pods, the route and a pause
+still hold it.
 
 Beside the list and whatever it says, a candidate that cannot answer gets weight 0 in the same pass
-(`Look.shielded`). It gets its stage's weight back when it can, but not while rules 4 to 10 hold: nobody gets more
+(`Look.shielded`). It gets its stage's weight back when it can, but not while rules 6 to 13 hold: nobody gets more
 traffic on a look that does not know enough, or that somebody has paused.
 
 A rule that has nothing to say returns None. Rules are pure; each gets the same Look.
@@ -31,8 +39,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from serin.rollout.holds import (
+    awaiting_approval,
     capacity,
     missing_data,
+    outside_window,
     paused,
     shared_incident,
     too_little_traffic,
@@ -43,11 +53,14 @@ from serin.rollout.look import Look
 from serin.rollout.progress import unfinished
 from serin.rollout.rulings import Advance, Ruling
 from serin.rollout.verdicts import (
+    approval_expired,
     deadline,
+    ended_by_hand,
     failing_ahead,
     failing_gates,
     failing_pods,
     hanging_candidate,
+    promoted_by_hand,
     stable_down,
 )
 
@@ -64,17 +77,22 @@ RULES: tuple[Callable[[Look], Ruling | None], ...] = (
     failing_pods,
     hanging_candidate,
     failing_gates,
+    ended_by_hand,
+    promoted_by_hand,
     stable_down,
     deadline,
+    approval_expired,
     shared_incident,
     unready_candidate,
     unfit_route,
     missing_data,
     paused,
     too_little_traffic,
+    awaiting_approval,
     capacity,
     unfinished,
     failing_ahead,
+    outside_window,
     advance,
 )
 

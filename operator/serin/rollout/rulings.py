@@ -16,6 +16,7 @@ class RollBack:
     end: End
     reason: Reason
     message: str
+    actor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +48,11 @@ class Advance:
 
 @dataclass(frozen=True, slots=True)
 class TakeAll:
-    """Stable is down and the policy lets a ready candidate take over."""
+    """All traffic at once: stable is down and the policy lets a ready candidate take over, or a person says so."""
 
     message: str
+    reason: Reason = Reason.STABLE_UNAVAILABLE
+    actor: str | None = None
 
 
 Ruling: TypeAlias = RollBack | Hold | Wait | Advance | TakeAll
@@ -61,5 +64,6 @@ WAITING = frozenset(
         Reason.MARGIN_UNRESOLVED,
         Reason.TRAFFIC_TOO_LOW_FOR_MARGIN,
         Reason.INSUFFICIENT_CAPACITY,
+        Reason.AWAITING_APPROVAL,
     }
 )

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from serin.api.gates import Gate as ApiGate
 from serin.api.gates import Margin
 from serin.api.resolve import ResolvedPolicy
 from serin.api.stages import Stage as ApiStage
+from serin.api.times import DAYS
+from serin.api.windows import Freeze as ApiFreeze
+from serin.api.windows import Window as ApiWindow
 from serin.rollout.plan import (
+    Approval,
     Bake,
     Canary,
     CompareGate,
@@ -18,6 +24,7 @@ from serin.rollout.plan import (
     QueryGate,
     Stage,
 )
+from serin.rollout.windows import Freeze, Window
 
 # The API lets 100 % pass as a limit and as a margin; the tests take fractions below 1.
 RATE_MAX = 0.99
@@ -26,7 +33,7 @@ RATE_MAX = 0.99
 def plan_of(policy: ResolvedPolicy) -> Plan:
     """The plan that a policy makes for an attempt that starts now."""
     return Plan(
-        stages=tuple(_stage(stage) for stage in policy.stages),
+        stages=_stages(policy.stages),
         gates=tuple(_gate(gate) for gate in policy.gates),
         alpha=policy.risk.false_rollback.fraction,
         beta=policy.risk.false_promotion.fraction,
@@ -36,10 +43,37 @@ def plan_of(policy: ResolvedPolicy) -> Plan:
         warm_in_seconds=policy.warm_in.seconds,
         source=policy.metrics.source,
         preset=policy.metrics.preset,
+        windows=tuple(_window(window) for window in policy.windows),
+        freezes=tuple(_freeze(freeze) for freeze in policy.freezes),
     )
 
 
-def _stage(stage: ApiStage) -> Stage:
+def _stages(stages: Sequence[ApiStage]) -> tuple[Stage, ...]:
+    made: list[Stage] = []
+    for stage in stages:
+        made.append(_stage(stage, weight=made[-1].weight if made else 0))
+    return tuple(made)
+
+
+def _window(window: ApiWindow) -> Window:
+    days = tuple(sorted(DAYS.index(day) for day in window.days))
+    return Window(days, _minutes(window.from_), _minutes(window.to), window.timezone)
+
+
+def _minutes(text: str) -> int:
+    """Minutes since midnight: 570 for "09:30"."""
+    hours, _, minutes = text.partition(":")
+    return 60 * int(hours) + int(minutes)
+
+
+def _freeze(freeze: ApiFreeze) -> Freeze:
+    return Freeze(freeze.from_.timestamp(), freeze.to.timestamp(), freeze.reason or "")
+
+
+def _stage(stage: ApiStage, weight: int) -> Stage:
+    """The stage; `weight` is that of the one before."""
+    if stage.approval is not None:
+        return Approval(stage.name, weight, stage.approval.expires.seconds, stage.approval.approvers)
     gates = tuple(stage.gates) if stage.gates is not None else None
     if stage.canary is not None:
         canary = stage.canary

@@ -8,6 +8,7 @@ from typing import assert_never
 
 from serin.api.names import SLOTS, Slot, other
 from serin.api.reasons import Reason
+from serin.rollout.acts import Retrying
 from serin.rollout.arms import is_down, readiness
 from serin.rollout.decision import Decision, Note, Standing
 from serin.rollout.desired import desired
@@ -15,7 +16,7 @@ from serin.rollout.evidence import waiting_gates
 from serin.rollout.instants import instant_of, stamp
 from serin.rollout.observation import Observation, Occupant, Past, Refused, Target
 from serin.rollout.plan import Plan
-from serin.rollout.state import Attempt, End, Kind, Outcome, Placed, State
+from serin.rollout.state import Attempt, End, Kind, Outcome, Placed, State, Step
 from serin.traffic.state import Conflict, Routed
 from serin.traffic.weights import Weights
 
@@ -29,31 +30,34 @@ def start(seen: Observation, state: State, now: datetime) -> Decision:
         state = replace(state, stable=adopted(seen.name, seen.adoptable))
     match seen.wanted:
         case Refused(reason=reason, message=message):
-            return _rest(seen, state, Standing("Stalled", reason, message, stalled=True))
+            return rest(seen, state, Standing("Stalled", reason, message, stalled=True))
         case Target() as target:
             pass
         case _:
             assert_never(seen.wanted)
     if isinstance(seen.route, Conflict):
-        return _rest(seen, state, Standing("Stalled", seen.route.reason, seen.route.message, stalled=True))
+        return rest(seen, state, Standing("Stalled", seen.route.reason, seen.route.message, stalled=True))
+    retrying = state.retrying is not None and state.retrying.revision == target.revision
+    if not retrying:
+        state = replace(state, retrying=None)  # the spec asks for something else by now
     if state.stable is not None and state.stable.proven and state.stable.revision == target.revision:
-        return _serve(seen, state, target)
+        return _serve(seen, replace(state, retrying=None), target)
     ended = state.outcome
-    if ended is not None and ended.revision == target.revision and ended.end in _FINAL:
-        return _rest(seen, state, resting(ended, state))
-    if seen.past.get(target.revision) is Past.REJECTED:
+    if ended is not None and ended.revision == target.revision and ended.end in FINAL and not retrying:
+        return rest(seen, state, resting(ended, state))
+    if seen.past.get(target.revision) is Past.REJECTED and not retrying:
         message = f"spec.model.version: {target.revision} was rolled back before and is not tried again by itself"
         outcome = _refused(seen, target, Reason.PREVIOUSLY_REJECTED, message, now)
         state = replace(state, outcome=outcome)
-        return _rest(seen, state, resting(outcome, state))
+        return rest(seen, state, resting(outcome, state))
     if isinstance(seen.policy, Refused):
-        return _rest(seen, state, Standing("Stalled", seen.policy.reason, seen.policy.message, stalled=True))
+        return rest(seen, state, Standing("Stalled", seen.policy.reason, seen.policy.message, stalled=True))
     if isinstance(seen.route, Routed) and (too_coarse := _too_coarse(seen.route, seen.policy)) is not None:
-        return _rest(seen, state, Standing("Stalled", too_coarse.reason, too_coarse.message, stalled=True))
+        return rest(seen, state, Standing("Stalled", too_coarse.reason, too_coarse.message, stalled=True))
     slot = _slot_for(target, state, seen)
     if isinstance(slot, Occupant):
         message = f"{target.revision} starts when slot {slot.slot} is free of {slot.revision} ({slot.pods} pods)"
-        return _rest(seen, state, Standing("Draining", Reason.ROLLING_OUT, message))
+        return rest(seen, state, Standing("Draining", Reason.ROLLING_OUT, message))
     return _begin(seen, state, target, seen.policy, slot, now)
 
 
@@ -63,7 +67,7 @@ def resting(outcome: Outcome, state: State) -> Standing:
     match outcome.end:
         case End.PROMOTED:
             return Standing("Serving", Reason.PROMOTED, f"{outcome.revision} is stable: {outcome.message}")
-        case End.ROLLED_BACK | End.EXPIRED:
+        case End.ROLLED_BACK | End.ABORTED | End.EXPIRED:
             message = f"{outcome.revision} was rolled back ({outcome.reason}): {outcome.message}; {serves}"
             return Standing("RolledBack", Reason.ROLLED_BACK, message, stalled=True)
         case End.REFUSED:
@@ -80,10 +84,10 @@ def adopted(deployment: str, service: str) -> Placed:
 
 
 # An attempt that ended so is not begun anew until the spec changes. A superseded one said nothing about its revision.
-_FINAL = frozenset({End.ROLLED_BACK, End.EXPIRED, End.REFUSED})
+FINAL = frozenset({End.ROLLED_BACK, End.ABORTED, End.EXPIRED, End.REFUSED})
 
 # The spec asked for something else in the meantime, so these may be tried again; a rejection is remembered.
-_FORGIVEN = frozenset({End.EXPIRED, End.REFUSED})
+_FORGIVEN = frozenset({End.ABORTED, End.EXPIRED, End.REFUSED})
 
 
 def _slot_for(target: Target, state: State, seen: Observation) -> Slot | Occupant:
@@ -122,10 +126,10 @@ def _begin(seen: Observation, state: State, target: Target, plan: Plan, slot: Sl
         kind, words = Kind.GO_BACK, "it was stable before: it takes all traffic when its pods are ready"
     else:
         kind, words = Kind.COMPARED, f"on trial against {stable.revision}"
-    before = state.outcome
+    before, retrying = state.outcome, state.retrying
     health = seen.health.get(stable.revision) if stable is not None else None
     attempt = Attempt(
-        number=_tried(target.revision, seen) + 1,
+        number=tried(target.revision, seen) + 1,
         kind=kind,
         plan=plan,
         started_at=stamp(now),
@@ -133,9 +137,10 @@ def _begin(seen: Observation, state: State, target: Target, plan: Plan, slot: Sl
         stable_restarts=health.restarts if health is not None else 0,
         placed_at=now.timestamp(),
         gates=waiting_gates(plan) if kind is Kind.COMPARED else (),
+        steps=(_retried(retrying, now),) if retrying is not None else (),
     )
     candidate = Placed(target.revision, target.version, slot, proven=False)
-    state = replace(state, stable=stable, candidate=candidate, attempt=attempt, outcome=None)
+    state = replace(state, stable=stable, candidate=candidate, attempt=attempt, outcome=None, retrying=None)
     return Decision(
         state=state,
         desired=desired(state, seen),
@@ -144,17 +149,25 @@ def _begin(seen: Observation, state: State, target: Target, plan: Plan, slot: Sl
     )
 
 
-def _tried(revision: str, seen: Observation) -> int:
+def tried(revision: str, seen: Observation) -> int:
     """How often a revision was tried: as its record says, or as the last outcome does, which may not be on record."""
     before = seen.state.outcome
     last = before.attempt if before is not None and before.revision == revision else 0
     return max(seen.attempts.get(revision, 0), last)
 
 
+def _retried(retrying: Retrying, now: datetime) -> Step:
+    message = f"another attempt asked for {retrying.message}"
+    return Step(0.0, stamp(now), "start", 0, "retry", Reason.ROLLING_OUT, message, actor=retrying.actor)
+
+
 def _serve(seen: Observation, state: State, target: Target) -> Decision:
     """The wanted revision is stable. Say so, and whether it can answer."""
     stable = state.stable
     assert stable is not None  # noqa: S101 - the caller has looked
+    if state.instead is not None:
+        message = f"{state.instead.message}; {stable.revision} serves"
+        return rest(seen, state, Standing("RolledBack", Reason.ROLLED_BACK, message, stalled=True))
     ended = state.outcome
     reason = Reason.SERVING
     if ended is not None and ended.revision != target.revision:
@@ -164,17 +177,18 @@ def _serve(seen: Observation, state: State, target: Target) -> Decision:
             reason = Reason.REVERTED_BY_SPEC
     if is_down(stable, seen):
         words = f"{stable.revision} has no ready pod: {readiness(seen.health.get(stable.revision))}"
-        return _rest(seen, state, Standing("Serving", Reason.STABLE_UNAVAILABLE, words))
-    return _rest(seen, state, Standing("Serving", reason, f"{stable.revision} serves"))
+        return rest(seen, state, Standing("Serving", Reason.STABLE_UNAVAILABLE, words))
+    return rest(seen, state, Standing("Serving", reason, f"{stable.revision} serves"))
 
 
-def _rest(seen: Observation, state: State, standing: Standing) -> Decision:
+def rest(seen: Observation, state: State, standing: Standing) -> Decision:
+    """Change nothing, and say how things stand."""
     return Decision(state=state, desired=desired(state, seen), standing=standing)
 
 
 def _refused(seen: Observation, target: Target, reason: Reason, message: str, now: datetime) -> Outcome:
-    tried = _tried(target.revision, seen)
-    return Outcome(target.revision, target.version, End.REFUSED, reason, message, stamp(now), tried)
+    number = tried(target.revision, seen)
+    return Outcome(target.revision, target.version, End.REFUSED, reason, message, stamp(now), number)
 
 
 def _too_coarse(route: Routed, plan: Plan) -> Conflict | None:

@@ -21,7 +21,8 @@ from typing import Any
 
 from serin.api.names import Slot
 from serin.api.reasons import Reason
-from serin.rollout.plan import Plan
+from serin.rollout.acts import Acted, Approved, Instead, Order, Retrying
+from serin.rollout.plan import Approval, Plan
 from serin.stats import Counts
 from serin.stats.constant import ConstantTest
 from serin.stats.rate import RateTest
@@ -46,8 +47,10 @@ class End(StrEnum):
     ROLLED_BACK = "RolledBack"
     SUPERSEDED = "Superseded"
     """Another revision was asked for before the verdict; says nothing about this one."""
+    ABORTED = "Aborted"
+    """A person ended it and said nothing about the revision."""
     EXPIRED = "Expired"
-    """The deadline came first; not remembered as rejected."""
+    """The deadline, or that of an approval, came first; not remembered as rejected."""
     REFUSED = "Refused"
     """Never ran: the template was refused, or the revision was rejected before."""
 
@@ -87,7 +90,7 @@ class GateState:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One entry of the decision record: what was decided at which instant, on which numbers."""
+    """One entry of the decision record: what was decided when, on which numbers, and by which person if one did."""
 
     instant: float
     at: str
@@ -97,6 +100,7 @@ class Step:
     reason: Reason
     message: str
     gates: tuple[Mapping[str, Any], ...] = ()
+    actor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,9 @@ class Attempt:
     placed_at: seconds since the epoch by the cluster's clock: since when no pod has waited for a node.
     shielded: the candidate has weight 0 although its stage says more, for it cannot answer.
     outage: why the newest instant had no reading at all; None when it had one.
+    awaiting_since: seconds since the epoch by the cluster's clock: since when people are waited for; 0 while none are.
+    approvals: of the running approval stage.
+    order: what a person has told it to do.
     """
 
     number: int
@@ -154,8 +161,17 @@ class Attempt:
     stable_seen: bool = False
     candidate_seen: bool = False
     outage: tuple[Reason, str] | None = None
+    awaiting_since: float = 0.0
+    approvals: tuple[Approved, ...] = ()
+    order: Order | None = None
     gates: tuple[GateState, ...] = ()
     steps: tuple[Step, ...] = ()
+
+    @property
+    def approved(self) -> bool:
+        """Whether no people are waited for: the stage is no approval, or enough have approved it."""
+        stage = self.plan.stages[self.stage] if self.stage >= 0 else None
+        return not isinstance(stage, Approval) or len(self.approvals) >= stage.approvers
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +222,8 @@ class Drain:
 class State:
     """All that is remembered of one ModelDeployment's rollouts.
 
+    instead, retrying: what a person wants of the revision that the spec asks for.
+    acted: acts that were taken up, the last ones and all whose answer may not be written yet.
     drains: slots that lost their traffic and are not yet scaled down.
     carried: the weights that the last look wanted and saw in the route; None when it saw others. What the route
         shows instead of them was written by somebody else, for we write only what a look wants.
@@ -215,5 +233,8 @@ class State:
     candidate: Placed | None = None
     attempt: Attempt | None = None
     outcome: Outcome | None = None
+    instead: Instead | None = None
+    retrying: Retrying | None = None
+    acted: tuple[Acted, ...] = ()
     drains: tuple[Drain, ...] = field(default=(), compare=False)
     carried: Weights | None = field(default=None, compare=False)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 from serin.api.reasons import Reason
+from serin.rollout.acts import Order
 from serin.rollout.arms import first_fault, readiness, ready_within, shared_fault
 from serin.rollout.evidence import unanswered
 from serin.rollout.forecast import hours
+from serin.rollout.holds import paused, room, unfit_route
+from serin.rollout.instants import stamp
 from serin.rollout.judge import Judgement, describe, judge, reports
 from serin.rollout.look import Look
+from serin.rollout.plan import Approval
 from serin.rollout.progress import still_open
 from serin.rollout.rulings import Hold, RollBack, Ruling, TakeAll
 from serin.rollout.state import End
@@ -43,6 +50,33 @@ def hanging_candidate(look: Look) -> Ruling | None:
 def failing_gates(look: Look) -> Ruling | None:
     """The evidence of the required gates together reached 1/alpha."""
     return _failed(look, look.judgement)
+
+
+def ended_by_hand(look: Look) -> Ruling | None:
+    """A person has ended the rollout: without a verdict (Abort), or with theirs (Rollback)."""
+    match look.attempt.order:
+        case Order(action="Abort", actor=actor, words=words):
+            return RollBack(End.ABORTED, Reason.ABORTED, f"aborted {words}", actor)
+        case Order(action="Rollback", actor=actor, words=words):
+            return RollBack(End.ROLLED_BACK, Reason.ABORTED, f"rolled back {words}", actor)
+        case _:
+            return None
+
+
+def promoted_by_hand(look: Look) -> Ruling | None:
+    """A person has said Promote: past stages, approvals and windows, never past a failed gate, onto ready pods only."""
+    order = look.attempt.order
+    if order is None:
+        return None
+    names = look.plan.judged(-1)
+    failed = _failed(look, judge(look.attempt, names & look.plan.absolute() if look.stable_down else names))
+    if failed is not None:
+        return failed
+    message = f"ordered {order.words}"
+    hold = unfit_route(look) or paused(look) or room(look, 100)
+    if isinstance(hold, Hold):
+        return replace(hold, message=f"promotion {message}; {hold.message}")
+    return TakeAll(message, Reason.PROMOTED, order.actor)
 
 
 def failing_ahead(look: Look) -> Ruling | None:
@@ -85,3 +119,18 @@ def deadline(look: Look) -> Ruling | None:
     if plan.on_timeout == "Hold":
         return Hold(Reason.DEADLINE_EXCEEDED, f"{message}; onTimeout is Hold", stalled=True)
     return RollBack(End.EXPIRED, Reason.DEADLINE_EXCEEDED, message)
+
+
+def approval_expired(look: Look) -> Ruling | None:
+    """People are waited for by the clock, whatever the metrics say."""
+    stage, attempt = look.stage, look.attempt
+    if not isinstance(stage, Approval) or attempt.approved:
+        return None
+    end = attempt.awaiting_since + stage.expires_seconds
+    if look.now < end:
+        return None
+    until = stamp(datetime.fromtimestamp(end, UTC))
+    message = f"stage {stage.name} had {len(attempt.approvals)} of {stage.approvers} approvals at {until}"
+    if look.plan.on_timeout == "Hold":
+        return Hold(Reason.APPROVAL_EXPIRED, f"{message}; onTimeout is Hold, it can still be approved", stalled=True)
+    return RollBack(End.EXPIRED, Reason.APPROVAL_EXPIRED, message)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from serin.api.reasons import FOUND_LATER, FoundLater
+from tests.demo import manifests
 from tests.demo.stage import condition
 from tests.e2e.lifecycle.world import GATES, STAGES, Model, World, route_of_others, serving, stalled, together
 from tests.unit.api.bad_resources import BAD
@@ -75,6 +76,11 @@ async def _crowded(world: World, model: Model) -> None:
     await other.apply(other.spec("1", traffic=other.guest("crowded"), fake=True))
 
 
+async def _nowhere(world: World, model: Model) -> None:
+    spec = {"gates": GATES, "stages": STAGES, "windows": [{"timezone": "Europe/Berln"}]}
+    await world.apply(manifests.policy(name="nowhere", spec=spec))
+
+
 async def _sticky(world: World, model: Model) -> None:
     rule = {
         "sessionPersistence": {"sessionName": "s"},
@@ -86,6 +92,9 @@ async def _sticky(world: World, model: Model) -> None:
 WHILE_SERVING = {
     "stalled-policy": Case(
         "the policy does not exist", _rollout(policyRef={"name": "nobody"}), "there is no RolloutPolicy nobody"
+    ),
+    "stalled-zone": Case(
+        "there is no time zone of that name", _rollout(policyRef={"name": "nowhere"}), "Europe/Berln", _nowhere
     ),
     "stalled-gate": Case(
         "a stage lists a gate that the policy lacks",
@@ -142,6 +151,7 @@ async def _stable_is_left_alone(world: World, iris: Model, md: Json) -> None:
 
 
 test_the_policy_does_not_exist = _story("stalled-policy", WHILE_SERVING["stalled-policy"])
+test_a_window_is_in_a_time_zone_that_nobody_knows = _story("stalled-zone", WHILE_SERVING["stalled-zone"])
 test_a_stage_lists_a_gate_that_is_not_there = _story("stalled-gate", WHILE_SERVING["stalled-gate"])
 test_the_metric_source_is_unknown = _story("stalled-source", WHILE_SERVING["stalled-source"])
 test_the_preset_is_unknown = _story("stalled-preset", WHILE_SERVING["stalled-preset"])

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.cluster import Cluster, ClusterError
-from tests.unit.api.bad_resources import BAD, Bad
+from tests.unit.api.bad_resources import BAD, BAD_ACTIONS, Bad
 from tests.unit.api.builders import Raw, deployment, deployment_with_plan, policy, revision
 
 
@@ -15,7 +15,7 @@ def _dry_run(cluster: Cluster, raw: Raw, *flags: str) -> str:
     return cluster.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", *flags, input=json.dumps(raw))
 
 
-@pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.name)
+@pytest.mark.parametrize("bad", [*BAD, *BAD_ACTIONS], ids=lambda bad: bad.name)
 def test_a_bad_resource_is_refused_in_words(cluster: Cluster, bad: Bad) -> None:
     """The field and what to do are in what kubectl prints."""
     with pytest.raises(ClusterError) as refusal:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.unit.api.builders import Raw, deployment, deployment_with_plan, policy
+from tests.unit.api.builders import Raw, action, deployment, deployment_with_plan, policy
 
 GONE = object()
 """In place of a value: the field is taken away."""
@@ -63,6 +63,11 @@ def _plan(name: str, changes: dict[str, Any], at: str, words: str, **more: Any) 
 def _rp(name: str, changes: dict[str, Any], at: str, words: str, **more: Any) -> Bad:
     whole = {f"spec/{path}": value for path, value in changes.items()}
     return Bad(name, policy, whole, f"spec{at}", words, **more)
+
+
+def _ra(name: str, changes: dict[str, Any], at: str, words: str, **more: Any) -> Bad:
+    whole = {f"spec/{path}": value for path, value in changes.items()}
+    return Bad(name, action, whole, f"spec{at}", words, **more)
 
 
 _NAME_WORDS = "metadata.name must be at most 40 characters: lower-case letters, digits and '-', starting with a letter"
@@ -349,13 +354,32 @@ BAD = (
         "a stage that is two things",
         {"stages/1/bake": {"for": "1m"}},
         ".stages[1]",
-        "a stage has exactly one of canary and bake",
+        "a stage has exactly one of canary, approval and bake",
     ),
     _plan(
         "a stage that is nothing",
         {"stages/1": {"name": "half"}},
         ".stages[1]",
-        "a stage has exactly one of canary and bake",
+        "a stage has exactly one of canary, approval and bake",
+    ),
+    _plan(
+        "an approval before a canary",
+        {"stages/0": {"name": "sign-off", "approval": {}}},
+        ".stages",
+        "an approval stage waits at the weight of the canary stage before it; put a canary stage first",
+    ),
+    _plan(
+        "an approval by nobody",
+        {"stages/1": {"name": "sign-off", "approval": {"approvers": 0}}},
+        ".stages[1].approval.approvers",
+        "must be at least 1",
+        server_words="should be greater than or equal to 1",
+    ),
+    _plan(
+        "an approval that is over at once",
+        {"stages/1": {"name": "sign-off", "approval": {"expires": "0h"}}},
+        ".stages[1].approval.expires",
+        "must be a duration above zero such as 300ms, 1.2s, 2m or 1h30m",
     ),
     _plan(
         "bake before a canary",
@@ -648,4 +672,65 @@ BAD = (
         "must be one of Hold, Promote",
         server_words='supported values: "Hold", "Promote"',
     ),
+    # --- windows and freezes
+    _rp(
+        "a window with a time of another shape",
+        {"windows": [{"from": "9:00"}]},
+        ".windows[0].from",
+        'must be a time of day from "00:00" to "24:00" such as "09:30", in quotes',
+    ),
+    _rp(
+        "a window on no day",
+        {"windows": [{"days": []}]},
+        ".windows[0].days",
+        "must not be empty",
+        server_words="should have at least 1 items",
+    ),
+    _rp(
+        "a window on a day of another language",
+        {"windows": [{"days": ["Lun"]}]},
+        ".windows[0].days[0]",
+        "must be one of Mon, Tue, Wed, Thu, Fri, Sat, Sun",
+        server_words='supported values: "Mon"',
+    ),
+    _rp(
+        "a window on a day twice",
+        {"windows": [{"days": ["Mon", "Mon"]}]},
+        ".windows[0].days",
+        "holds Mon twice",
+        server_words="Duplicate value",
+    ),
+    _rp(
+        "a window that is over at once",
+        {"windows": [{"from": "09:00", "to": "09:00"}]},
+        ".windows[0].from",
+        "from must be another time than to, and before 24:00; leave both out for the whole day",
+    ),
+    _rp(
+        "a window in a time zone with a blank",
+        {"windows": [{"timezone": "Middle Europe"}]},
+        ".windows[0].timezone",
+        "must be the name of a time zone such as UTC or Europe/Berlin",
+    ),
+    _rp(
+        "a freeze that ends before it begins",
+        {"freezes": [{"from": "2026-12-24T00:00:00Z", "to": "2026-12-20T00:00:00Z"}]},
+        ".freezes[0].from",
+        "from must be before to; exchange the two, or correct the year",
+    ),
+    _rp(
+        "a freeze without an end",
+        {"freezes": [{"from": "2026-12-24T00:00:00Z"}]},
+        ".freezes[0].to",
+        _REQUIRED,
+        server_words=_SERVER_REQUIRED,
+    ),
 )
+
+BAD_ACTIONS = (
+    _ra("an unknown act", {"action": "Shutdown"}, ".action", "must be one of Approve, Abort", server_words="supported"),
+    _ra("an act about no revision", {"revision": GONE}, ".revision", _REQUIRED, server_words=_SERVER_REQUIRED),
+    _ra("an act of nobody", {"actor": ""}, ".actor", "must not be empty", server_words="at least 1 chars long"),
+    _ra("a stage to abort", {"action": "Abort", "stage": "half"}, ".stage", "stage goes with action: Approve only"),
+)
+"""The same for what people do by hand."""

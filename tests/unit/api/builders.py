@@ -79,3 +79,21 @@ def revision(name: str = "iris-2-abcde") -> Raw:
             "scheme": 1,
         },
     }
+
+
+def action(name: str = "approve-1", **spec: Any) -> Raw:
+    """A RolloutAction; keyword arguments replace parts of its spec."""
+    whole = {
+        "deployment": "iris",
+        "action": "Approve",
+        "revision": "iris-2-abcde",
+        "stage": "sign-off",
+        "actor": "ann",
+        "reason": "looks good",
+    }
+    return {
+        "apiVersion": "serin.dev/v1alpha1",
+        "kind": "RolloutAction",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": whole | spec,
+    }

@@ -7,10 +7,16 @@ from typing import Any
 import pytest
 
 from serin.api.model_deployment import ModelDeployment
-from serin.api.parse import InvalidSpec, parse_model_deployment, parse_model_revision, parse_rollout_policy
+from serin.api.parse import (
+    InvalidSpec,
+    parse_model_deployment,
+    parse_model_revision,
+    parse_rollout_action,
+    parse_rollout_policy,
+)
 from serin.api.reasons import Reason
-from tests.unit.api.bad_resources import BAD, Bad
-from tests.unit.api.builders import Raw, deployment, deployment_with_plan, policy, revision
+from tests.unit.api.bad_resources import BAD, BAD_ACTIONS, Bad
+from tests.unit.api.builders import Raw, action, deployment, deployment_with_plan, policy, revision
 
 
 def _parsed(raw: Raw) -> Any:
@@ -19,11 +25,13 @@ def _parsed(raw: Raw) -> Any:
             return parse_model_deployment(raw)
         case "RolloutPolicy":
             return parse_rollout_policy(raw)
+        case "RolloutAction":
+            return parse_rollout_action(raw)
         case _:
             return parse_model_revision(raw)
 
 
-@pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.name)
+@pytest.mark.parametrize("bad", [*BAD, *BAD_ACTIONS], ids=lambda bad: bad.name)
 def test_a_bad_resource_is_refused_in_words(bad: Bad) -> None:
     """The field and what to do are in the answer."""
     invalid = _parsed(bad.raw())
@@ -33,7 +41,7 @@ def test_a_bad_resource_is_refused_in_words(bad: Bad) -> None:
     assert invalid.reason is Reason.INVALID_SPEC
 
 
-@pytest.mark.parametrize("good", [deployment, deployment_with_plan, policy, revision])
+@pytest.mark.parametrize("good", [deployment, deployment_with_plan, policy, revision, action])
 def test_what_is_spoilt_above_is_good_before(good: Any) -> None:
     """The table proves something only because its bases are accepted."""
     assert not isinstance(_parsed(good()), InvalidSpec)
@@ -41,7 +49,7 @@ def test_what_is_spoilt_above_is_good_before(good: Any) -> None:
 
 def test_names_in_the_table_are_unique() -> None:
     """Each kind of bad resource stands there once, and there are more than forty."""
-    assert len({bad.name for bad in BAD}) == len(BAD) > 40
+    assert len({bad.name for bad in [*BAD, *BAD_ACTIONS]}) == len(BAD) + len(BAD_ACTIONS) > 40
 
 
 def test_more_than_one_fault_is_said() -> None:
@@ -90,3 +98,13 @@ def test_a_status_that_cannot_be_read_is_not_taken_for_an_empty_one() -> None:
     invalid = parse_model_deployment(raw)
     assert isinstance(invalid, InvalidSpec)
     assert invalid.field.startswith("status.stable")
+
+
+def test_a_time_zone_that_nobody_knows_is_said_by_the_operator() -> None:
+    """An API server may have no time zone database, so it only checks the shape."""
+    invalid = parse_rollout_policy(policy(windows=[{"timezone": "Europe/Berln"}]))
+    assert isinstance(invalid, InvalidSpec)
+    assert str(invalid) == (
+        "spec.windows[0].timezone: there is no time zone Europe/Berln; take a name of the IANA database such as"
+        " Europe/Berlin"
+    )

@@ -16,7 +16,7 @@ from serin.api.model_deployment import ModelDeployment, ModelDeploymentSpec
 from serin.api.resource import ApiModel
 from serin.api.schema import NotStructural, Schema, structural_schema, unknown_fields
 from serin.api.status import Status
-from tests.unit.api.builders import deployment_with_plan, policy, revision
+from tests.unit.api.builders import action, deployment_with_plan, policy, revision
 
 ROOT = Path(__file__).parents[3]
 DEFINITIONS = {kind.name: crd.definition(kind) for kind in crd.KINDS}
@@ -113,7 +113,8 @@ def test_everything_that_a_rule_may_look_at_is_bounded() -> None:
         if kind == "ModelRevision" or path.endswith("annotations.*"):
             continue
         if node["type"] == "string":
-            assert "maxLength" in node or "enum" in node, f"{kind}{path}"
+            # How long a time can be the API server knows.
+            assert {"maxLength", "enum"} & node.keys() or node.get("format") == "date-time", f"{kind}{path}"
         if node["type"] == "array":
             assert node["maxItems"] <= 100, f"{kind}{path}"
 
@@ -154,7 +155,7 @@ def test_a_message_names_a_field_or_stands_at_one() -> None:
 
 def test_an_object_has_a_status_from_the_start() -> None:
     """`kubectl wait` and kstatus compare observedGeneration; without one an object would count as healthy."""
-    for kind in ("ModelDeployment", "ModelRevision"):
+    for kind in ("ModelDeployment", "ModelRevision", "RolloutAction"):
         status = _schema(kind)["properties"]["status"]
         assert status["default"] == {"observedGeneration": -1}
         assert status["properties"]["observedGeneration"]["default"] == -1
@@ -175,11 +176,12 @@ def test_columns_read_what_there_is() -> None:
 
 
 def test_names_are_those_that_people_type() -> None:
-    """md, mrev and rp; `kubectl get serin` lists all of them."""
+    """md, mrev, ra and rp; `kubectl get serin` lists all of them."""
     names = {kind: definition["spec"]["names"] for kind, definition in DEFINITIONS.items()}
     assert {kind: name["shortNames"] for kind, name in names.items()} == {
         "ModelDeployment": ["md"],
         "ModelRevision": ["mrev"],
+        "RolloutAction": ["ra"],
         "RolloutPolicy": ["rp"],
     }
     assert all(name["categories"] == ["serin"] for name in names.values())
@@ -212,7 +214,7 @@ def test_a_model_that_cannot_be_said_is_refused() -> None:
         structural_schema(Either)
 
 
-@pytest.mark.parametrize("raw", [deployment_with_plan(), policy(), revision()], ids=lambda raw: raw["kind"])
+@pytest.mark.parametrize("raw", [deployment_with_plan(), policy(), revision(), action()], ids=lambda raw: raw["kind"])
 def test_what_the_models_know_the_schema_knows(raw: dict[str, Any]) -> None:
     """Nothing of a full resource would be pruned."""
     assert unknown_fields(_schema(raw["kind"])["properties"]["spec"], raw["spec"]) == []

@@ -71,7 +71,7 @@ def test_the_page_explains_every_alert() -> None:
 
 
 def test_alerts_name_reasons_that_there_are() -> None:
-    """Every failure is told by one of two alerts; the reason that only a person can cause is not there yet."""
+    """Every failure is told by one of two alerts; what a person has done on purpose is no alert."""
     failures = {reason.value for reason in Reason if reason.about.kind == "failure"}
     told = _reasons("SerinRolledBack") | _reasons("SerinStuck")
     assert told == failures - {Reason.ABORTED.value} | {Reason.INVALID_TEMPLATE.value}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 import yaml
@@ -11,7 +13,7 @@ from pydantic import BaseModel
 
 from serin.api import crd
 from serin.api.names import revision_name
-from serin.api.parse import InvalidSpec, parse_model_deployment, parse_rollout_policy
+from serin.api.parse import InvalidSpec, parse_model_deployment, parse_rollout_action, parse_rollout_policy
 from serin.api.reasons import Reason
 from serin.api.schema import unknown_fields
 from serin.cli.main import _parser
@@ -24,6 +26,11 @@ from tests.unit.docs.pages import PAGES, ROOT, Block, blocks, name
 
 YAML = [block for page in PAGES for block in blocks(page) if block.language == "yaml"]
 TABLES = [block for page in PAGES for block in blocks(page) if "STABLE" in block.text]
+PARSERS: dict[str, Callable[[Mapping[str, Any]], object]] = {
+    "ModelDeployment": parse_model_deployment,
+    "RolloutAction": parse_rollout_action,
+    "RolloutPolicy": parse_rollout_policy,
+}
 SPECS = {
     kind.name: crd.definition(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
     for kind in crd.KINDS
@@ -45,7 +52,7 @@ def test_yaml_is_accepted(block: Block) -> None:
             assert Config.model_validate(raw).metric_sources
         if not isinstance(raw, dict) or raw.get("kind") not in SPECS:
             continue
-        parsed = parse_model_deployment(raw) if raw["kind"] == "ModelDeployment" else parse_rollout_policy(raw)
+        parsed = PARSERS[raw["kind"]](raw)
         assert not isinstance(parsed, InvalidSpec), str(parsed)
         assert unknown_fields(SPECS[raw["kind"]], raw["spec"]) == []
         for gate in raw["spec"].get("gates", []):

@@ -10,9 +10,10 @@ from typing import Any
 import yaml
 
 from serin.api.reasons import Reason
+from serin.rollout.acts import Order
 from serin.rollout.look import Look
 from serin.rollout.observation import Observation
-from serin.rollout.plan import Plan
+from serin.rollout.plan import Approval, Plan
 from serin.rollout.state import Attempt, Placed
 from serin.stats import Counts
 from serin.stats.rate import RateTest
@@ -138,13 +139,25 @@ def _both_fail(one: Look) -> Look:
     return one
 
 
+def approval(*, since: float) -> Change:
+    """The stage is an approval of a minute that nobody has given; since: seconds since the epoch."""
+
+    def change(one: Look) -> Look:
+        stages = (Approval("sign-off", one.attempt.plan.stages[0].weight, 60.0), *one.attempt.plan.stages[1:])
+        return attempt(awaiting_since=since)(by_plan(stages=stages)(one))
+
+    return change
+
+
 # One way for each rule to speak, in the order of precedence, and the reason that it gives.
 SPEAKING: Mapping[str, tuple[Change, Reason]] = {
     "failing_pods": (pods(CANDIDATE, crash=OUT_OF_MEMORY, restarts=1), Reason.CRASH_LOOP),
     "hanging_candidate": (attempt(expected=500.0, seen=3.0), Reason.CANDIDATE_UNRESPONSIVE),
     "failing_gates": (counted("errors", Counts(1000, 1), Counts(400, 100)), Reason.GATE_FAILED),
+    "ended_by_hand": (attempt(order=Order("Abort", "ann", "by ann")), Reason.ABORTED),
     "stable_down": (pods(STABLE, ready=0), Reason.STABLE_UNAVAILABLE),
     "deadline": (attempt(active_seconds=1e6), Reason.DEADLINE_EXCEEDED),
+    "approval_expired": (approval(since=1.0), Reason.APPROVAL_EXPIRED),
     "shared_incident": (_both_fail, Reason.SHARED_INCIDENT),
     "unready_candidate": (pods(CANDIDATE, ready=0), Reason.NOT_READY),
     "unfit_route": (seen(route=conflict(Reason.ROUTE_CONFLICT, "listed twice")), Reason.ROUTE_CONFLICT),
@@ -162,6 +175,7 @@ __all__ = [
     "Change",
     "Observation",
     "Placed",
+    "approval",
     "attempt",
     "by_plan",
     "counted",

@@ -16,17 +16,20 @@ from hypothesis import strategies as st
 
 from serin.api.conditions import Condition
 from serin.api.reasons import Reason
+from serin.api.rollout_action import ActionKind
 from serin.api.schema import structural_schema, unknown_fields
 from serin.api.status import Status
 from serin.metrics.reading import Counted, Missing, Outage, Reading
 from serin.rollout.decide import decide, take_in
 from serin.rollout.decision import Decision
 from serin.rollout.desired import weights
-from serin.rollout.observation import Observation, Refused
+from serin.rollout.observation import Observation, Refused, Target
 from serin.rollout.persist import dump_state, load_state
+from serin.rollout.plan import Approval
 from serin.rollout.record import with_outcome
 from serin.rollout.rulings import WAITING
 from serin.rollout.state import Attempt, End, Kind, State
+from serin.rollout.windows import Freeze
 from serin.stats import Counts
 from serin.traffic.state import Absent
 from serin.traffic.weights import Units
@@ -50,6 +53,8 @@ onStableDown: Promote
 warmIn: 0s
 """)
 )
+SIGNED_PLAN = replace(PLAN, stages=(*PLAN.stages[:2], Approval("sign-off", 50, 60.0, 2), PLAN.stages[2]))
+FROZEN_PLAN = replace(PLAN, freezes=(Freeze(0.0, 4e9),))
 OTHER_PLAN = replace(PLAN, stages=PLAN.stages[1:], gates=PLAN.gates[:1], on_timeout="Hold", on_stable_down="Hold")
 
 Act = Callable[[World], None]
@@ -94,6 +99,15 @@ def _deploy(version: str) -> Act:
     return lambda world: world.deploy(version)
 
 
+def _by_hand(action: ActionKind, which: str = "candidate", actor: str = "ann", *, verified: bool = True) -> Act:
+    def act(world: World) -> None:
+        wanted = world.wanted.revision if isinstance(world.wanted, Target) else "iris-v1"
+        placed = {"candidate": world.state.candidate, "stable": world.state.stable}.get(which)
+        world.act(action, placed.revision if placed is not None else wanted, actor, verified=verified)
+
+    return act
+
+
 WELL = {"ready": None, "pending": None, "crash": None, "restarts": 0, "evicted": False}
 BROKEN = {"ready": 0, "crash": Crash("CrashLoop", 3, "container model exited with 1"), "restarts": 3}
 GOOD = {"stable": 0.001, "candidate": 0.001}
@@ -124,6 +138,18 @@ EVENTS: dict[str, Act] = {
     "resumed": _set(paused=False),
     "policy gone": _set(policy=Refused(Reason.POLICY_NOT_FOUND, "spec.rollout.policyRef.name: no such policy")),
     "policy": _set(policy=PLAN),
+    "policy with an approval": _set(policy=SIGNED_PLAN),
+    "policy with a freeze": _set(policy=FROZEN_PLAN),
+    "ann approves": _by_hand("Approve"),
+    "bob approves": _by_hand("Approve", actor="bob"),
+    "somebody approves": _by_hand("Approve", verified=False),
+    "abort": _by_hand("Abort"),
+    "promote": _by_hand("Promote"),
+    "roll the candidate back": _by_hand("Rollback"),
+    "roll stable back": _by_hand("Rollback", "stable"),
+    "retry": _by_hand("Retry", "wanted"),
+    "answers lost": _set(answers_lost=True),
+    "answers written": _set(answers_lost=False),
     "another policy": _set(policy=OTHER_PLAN),
     "refused": _set(refusal="spec.template: Invalid value"),
     "route edited": lambda world: world.edit_route(Units(30, 70)),
@@ -160,7 +186,7 @@ class Watched(World):
 def _watched(start: World) -> Watched:
     world = copy.copy(start)
     world.__class__ = Watched
-    for name in ("pods", "records", "traffic", "conditions", "_due", "_unread"):
+    for name in ("acts", "pods", "records", "traffic", "conditions", "_due", "_unread"):
         setattr(world, name, copy.deepcopy(getattr(start, name)))
     assert isinstance(world, Watched)
     return world
@@ -201,8 +227,26 @@ def check_decision(seen: Observation, decision: Decision, now: datetime) -> None
     assert decision.standing.message
     for note in decision.notes:
         assert note.message
+    check_acts(seen, decision)
     if before.stable is not None and before.stable.proven:
         assert decision.state.stable is not None, "what was proven is replaced, never lost"
+
+
+def check_acts(seen: Observation, decision: Decision) -> None:
+    """An act is answered once, the answer stays until it is written, and without a right to it nothing rises."""
+    before, after = seen.state.acted, decision.state.acted
+    new = [one for one in after if one not in before]
+    assert len(new) <= 1
+    assert len({one.uid for one in after}) == len(after)
+    acts = {act.uid: act for act in seen.acts}
+    assert all(one in after for one in before if one.uid in acts), "forgotten before its answer was written"
+    for one in new:
+        act = acts[one.uid]
+        assert one.message
+        if act.action in ("Approve", "Promote"):
+            assert act.verified or one.phase != "Done"
+    attempt = decision.state.attempt
+    assert attempt is None or len({one.actor for one in attempt.approvals}) == len(attempt.approvals)
 
 
 def check_state(state: State) -> None:

@@ -10,11 +10,13 @@ import pytest
 from serin.api.reasons import Reason
 from serin.metrics.reading import Outage
 from serin.rollout import holds, verdicts
+from serin.rollout.acts import Approved, Order
 from serin.rollout.look import Look
 from serin.rollout.plan import Bake, Canary, HardGate, LimitGate
 from serin.rollout.rules import RULES, rule
 from serin.rollout.rulings import Advance, Hold, RollBack, TakeAll, Wait
 from serin.rollout.state import End, Placed
+from serin.rollout.windows import Freeze
 from serin.stats import Counts
 from serin.traffic.state import Absent, Routed, RuleWeights
 from serin.traffic.weights import Units, Weights
@@ -25,6 +27,7 @@ from tests.unit.rollout.looks import (
     SPEAKING,
     STABLE,
     Change,
+    approval,
     attempt,
     by_plan,
     counted,
@@ -40,7 +43,10 @@ EXCLUDES = {frozenset({"failing_pods", "shared_incident"})}
 
 def test_the_list_of_rules_is_the_order_of_precedence() -> None:
     names = [one.__name__ for one in RULES]
-    assert names == [*SPEAKING, "too_little_traffic", "capacity", "unfinished", "failing_ahead", "advance"]
+    # What a promotion by hand says depends on what holds it, so it is not among those that speak with one reason.
+    assert names.pop(names.index("ended_by_hand") + 1) == "promoted_by_hand"
+    last = ["too_little_traffic", "awaiting_approval", "capacity", "unfinished", "failing_ahead", "outside_window"]
+    assert names == [*SPEAKING, *last, "advance"]
 
 
 @pytest.mark.parametrize("name", SPEAKING)
@@ -362,3 +368,78 @@ def test_a_paused_rollout_does_not_advance() -> None:
     ruling = rule(look(seen(paused=True), stage=1, done=True))
     assert isinstance(ruling, Hold)
     assert ruling.reason is Reason.PAUSED
+
+
+# --- people ---------------------------------------------------------------------------------------------------------
+
+PROMOTE = attempt(order=Order("Promote", "ann", "by ann"))
+
+
+@pytest.mark.parametrize("name", ["stable_down", "deadline", "approval_expired", "shared_incident", "missing_data"])
+def test_a_promotion_by_hand_goes_past_what_waits_for_evidence_or_people(name: str) -> None:
+    ruling = rule(look(SPEAKING[name][0], PROMOTE, seen(replicas=1)))
+    if name == "shared_incident":
+        # The candidate fails by itself, too; nothing is sent to pods that were killed.
+        assert not isinstance(ruling, Advance)
+        return
+    assert isinstance(ruling, TakeAll)
+    assert (ruling.reason, ruling.actor) == (Reason.PROMOTED, "ann")
+
+
+@pytest.mark.parametrize("name", ["failing_pods", "hanging_candidate", "failing_gates", "ended_by_hand"])
+def test_nobody_promotes_past_a_failure(name: str) -> None:
+    change, reason = SPEAKING[name]
+    ruling = rule(look(PROMOTE, change))
+    assert isinstance(ruling, RollBack)
+    assert ruling.reason is reason
+
+
+def test_nobody_promotes_past_a_failed_gate_that_this_stage_does_not_judge() -> None:
+    stages = (Canary("small", 10, 60.0, gates=("slow",)), *plan().stages[1:])
+    ruling = rule(look(by_plan(stages=stages), counted("errors", Counts(1000, 1), Counts(400, 100)), PROMOTE))
+    assert isinstance(ruling, RollBack)
+    assert ruling.reason is Reason.GATE_FAILED
+
+
+@pytest.mark.parametrize(
+    ("sentence", "change", "want"),
+    [
+        ("not onto pods that are not there", seen(replicas=9), Reason.NOT_READY),
+        ("not while it is paused", seen(paused=True), Reason.PAUSED),
+        ("not into a route that others have", SPEAKING["unfit_route"][0], Reason.ROUTE_CONFLICT),
+    ],
+)
+def test_a_promotion_by_hand_waits(sentence: str, change: Change, want: Reason) -> None:
+    ruling = rule(look(PROMOTE, change))
+    assert isinstance(ruling, Hold), sentence
+    assert ruling.reason is want, sentence
+    assert "by ann" in ruling.message
+
+
+@pytest.mark.parametrize(("waited", "expired"), [(0.0, False), (59.9, False), (60.0, True), (1e6, True)])
+def test_an_approval_expires_by_the_clock(waited: float, expired: bool) -> None:
+    found = look(approval(since=look().now - waited))
+    ruling = rule(found)
+    assert isinstance(ruling, RollBack if expired else Hold)
+    assert ruling.reason is (Reason.APPROVAL_EXPIRED if expired else Reason.AWAITING_APPROVAL)
+    held = rule(look(by_plan(on_timeout="Hold"), approval(since=look().now - waited)))
+    assert isinstance(held, Hold)
+    assert held.stalled is expired
+
+
+def test_an_approved_stage_goes_on_though_its_time_is_over() -> None:
+    approved = attempt(approvals=(Approved("ann", "2026-11-21T12:00:00Z"),))
+    assert isinstance(rule(look(approval(since=1.0), approved, done=True)), Advance)
+
+
+def test_a_window_holds_only_the_step_itself() -> None:
+    """What the stage itself still waits for is said first; a failure waits for nothing."""
+    shut = by_plan(freezes=(Freeze(0.0, 4e9, "audit"),))
+    running = rule(look(shut))
+    assert isinstance(running, Wait | Hold)
+    assert not (isinstance(running, Hold) and running.reason is Reason.FROZEN)
+    ready = rule(look(shut, done=True))
+    assert isinstance(ready, Hold)
+    assert ready.reason is Reason.FROZEN
+    assert "audit" in ready.message
+    assert isinstance(rule(look(shut, SPEAKING["failing_gates"][0], done=True)), RollBack)

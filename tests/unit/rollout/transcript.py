@@ -22,6 +22,8 @@ Commands:
     route A/B                somebody writes these weights; "route conflict REASON TEXT", "route mended"
     pause, resume            spec.rollout.paused
     refuse TEXT              the API server refuses the candidate's Deployment
+    act ACTION VERSION KEY=VALUE ...
+                             a RolloutAction: by=ACTOR, stage, reason, verified=no, made=SECONDS (ago)
     restart                  the operator is killed and comes back with what the status holds
     status                   conditions and gates as a user sees them
     record VERSION           the revision's decision record
@@ -220,6 +222,22 @@ class _Player:
             del self.world.pods[self.world.state.candidate.revision]
         return self._look()
 
+    def do_act(self, words: list[str], _: str) -> list[str]:
+        action: Any = words[0]
+        pairs = _pairs(words[2:])
+        act = self.world.act(
+            action,
+            f"{NAME}-{words[1]}",
+            pairs.get("by", "ann"),
+            verified=pairs.get("verified") != "no",
+            stage=pairs.get("stage"),
+            reason=pairs.get("reason", ""),
+            created_at=self.world.now.timestamp() - float(pairs.get("made", "0")),
+        )
+        lines = self._look()
+        answer = self.world.answer(act)
+        return [f"{answer.phase} {answer.answer.value}: {answer.message}" if answer else "no answer yet", *lines]
+
     def do_restart(self, _: list[str], __: str) -> list[str]:
         self.world.restart()
         return []
@@ -239,7 +257,8 @@ class _Player:
         lines = [f"{status['verdict']} {status['verdictReason']}, attempt {status['attempts']}"]
         for entry in status["record"]:
             head = f"{entry['at'][11:19]} #{entry['attempt']} {entry['event']}, {entry['stage']} {entry['weight']} %"
-            lines.append(f"{head}, {entry['reason']}: {entry['message']}")
+            by = f" ({entry['actor']})" if "actor" in entry else ""
+            lines.append(f"{head}, {entry['reason']}: {entry['message']}{by}")
         return lines
 
     def _look(self, decision: Decision | None = None, *, always: bool = True) -> list[str]:

@@ -19,13 +19,16 @@ from serin.api.names import SLOTS, Slot
 from serin.api.parse import InvalidSpec
 from serin.api.reasons import Reason
 from serin.api.resolve import resolve_policy
+from serin.api.rollout_action import UNVERIFIED, ActionKind
+from serin.api.rollout_policy import RolloutPolicy
 from serin.metrics.reading import Counted, Missing, Outage, Reading
+from serin.rollout.acts import Act, Acted
 from serin.rollout.decide import decide
 from serin.rollout.decision import Decision
 from serin.rollout.observation import Observation, Occupant, Past, Refused, Target, Wanted
 from serin.rollout.persist import dump_state, load_state
 from serin.rollout.plan import CompareGate, LimitGate, Plan
-from serin.rollout.record import is_recorded, with_outcome
+from serin.rollout.record import is_recorded, last_promotion, with_outcome
 from serin.rollout.report import Subject, status_of
 from serin.rollout.snapshot import plan_of
 from serin.rollout.state import Kind, State
@@ -42,12 +45,14 @@ SUBJECT = Subject(generation=1, url="http://iris.example.com/", address="http://
 
 
 def plan_from(raw: dict[str, Any]) -> Plan:
-    """The plan of a spec.rollout as a user writes it.
+    """The plan of a spec.rollout as a user writes it; windows and freezes are its policy's.
 
     Raises:
         ValueError: the policy is not valid.
     """
-    resolved = resolve_policy(Rollout.model_validate(raw), None)
+    policys = {name: raw[name] for name in ("windows", "freezes") if name in raw}
+    policy = RolloutPolicy.model_validate({"metadata": {"name": "fast"}, "spec": policys})
+    resolved = resolve_policy(Rollout.model_validate({**raw, "policyRef": {"name": "fast"}}), policy)
     if isinstance(resolved, InvalidSpec):
         raise ValueError(str(resolved))  # noqa: TRY004 - a fault of the text, not of a type
     return plan_of(resolved)
@@ -94,6 +99,9 @@ class World:
         self.adoptable: str | None = None
         self.refusal: str | None = None
         self.paused = False
+        self.acts: list[Act] = []
+        self.acts_made = 0
+        self.answers_lost = False
         self.replicas = 1
         self.settle = 0.0
         self.route: RouteState = Absent()
@@ -128,6 +136,19 @@ class World:
         self.apply(seen, decision)
         return decision
 
+    def act(self, action: ActionKind, revision: str, actor: str = "ann", *, verified: bool = True, **more: Any) -> Act:
+        """A person makes a RolloutAction."""
+        created = self.now.timestamp() // 1
+        self.acts_made += 1
+        uid = f"act-{self.acts_made}"
+        act = Act(uid, action, revision, actor if verified else UNVERIFIED, verified, **{"created_at": created, **more})
+        self.acts.append(act)
+        return act
+
+    def answer(self, act: Act) -> Acted | None:
+        """What became of it."""
+        return next((one for one in self.state.acted if one.uid == act.uid), None)
+
     def restart(self) -> None:
         """The operator is killed and comes back: only what the status holds is left."""
         self.state = load_state(json.loads(json.dumps(dump_state(self.state))))
@@ -153,6 +174,8 @@ class World:
             paused=self.paused,
             past={name: _past(status) for name, status in self.records.items()},
             attempts={name: int(status.get("attempts", 0)) for name, status in self.records.items()},
+            known_good=tuple(Target(name, name.removeprefix(f"{NAME}-")) for name in self._known_good()),
+            acts=tuple(self.acts),
             health={name: self._health(name) for name in self.pods},
             occupants=tuple(
                 Occupant(name, pods.slot, pods.replicas, pods.replicas)
@@ -188,6 +211,9 @@ class World:
                 self.route = _routed(Units(wanted.a, wanted.b))
             case Routed(per_rule=(rule,)), Weights() if rule.too_coarse_for(wanted) is None:
                 self.route = _routed(rule.target(wanted))
+        if not self.answers_lost:
+            answered = {one.uid for one in self.state.acted}
+            self.acts = [act for act in self.acts if act.uid not in answered]
         outcome = decision.state.outcome
         if decision.state.candidate is not None:
             self.records.setdefault(decision.state.candidate.revision, {})
@@ -195,6 +221,10 @@ class World:
             status = self.records[outcome.revision]
             if not is_recorded(outcome, status):
                 self.records[outcome.revision] = with_outcome(outcome, status, 1)
+
+    def _known_good(self) -> list[str]:
+        good = [name for name, status in self.records.items() if _past(status) is Past.STABLE]
+        return sorted(good, key=lambda name: last_promotion(self.records[name]), reverse=True)
 
     def _health(self, name: str) -> ArmHealth:
         pods = self.pods[name]
