@@ -13,6 +13,7 @@ No write changes nothing.
     7  scaling down       only of what lost its traffic long enough ago (`Desired.surplus`)
     8  record             how the attempt ended, on its revision
     9  pruning            revisions beyond revisionHistoryLimit
+   10  answers            to RolloutActions, when what they wanted is stored and done
 
 Each step compares with what is there and is skipped when it would change nothing, so a look that was killed
 anywhere is finished by the next one. A look that found everything in its place is remembered (`Settled`): the next
@@ -26,6 +27,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from serin.api.names import FINALIZER
+from serin.controller.actions import Actions
 from serin.controller.cache import Cache
 from serin.controller.claims import Claims, NotOurs, Obstacle, Stop
 from serin.controller.ensuring import Ensurer
@@ -63,7 +65,13 @@ class Writer:
         self._services = Services(cache, self._claims, ensurer)
         self._routes = Routes(kube, cache, ensurer)
         self._revisions = Revisions(kube, cache, self._claims, ensurer)
+        self._actions = Actions(kube, cache)
         self._settled = Settled(cache)
+
+    @property
+    def actions(self) -> Actions:
+        """What asks about RolloutActions, and answers them."""
+        return self._actions
 
     async def in_the_way(self, view: View, decision: Decision) -> NotOurs | None:
         """See `Claims.in_the_way`."""
@@ -90,9 +98,14 @@ class Writer:
             if status is not None:
                 await self.status(view.raw, status)
                 on_stored()
-            return Written(route=view.route) if settled else await self._objects(view, decision)
+            written = Written(route=view.route) if settled else await self._objects(view, decision)
         except Stop as stop:
-            return Written(stop.obstacle)
+            written = Written(stop.obstacle)
+        if view.actions:
+            metadata = view.md.metadata
+            key = (metadata.namespace, metadata.name)
+            await self._actions.answer(key, view.raw, view.actions, decision.state.acted)
+        return written
 
     async def _objects(self, view: View, decision: Decision) -> Written:
         """Steps 4 to 9."""

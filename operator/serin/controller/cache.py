@@ -45,7 +45,7 @@ class Cache:
         if before is not None and before[0] >= version:
             return False
         self.forget(kind, key)
-        owner = (metadata.get("labels") or {}).get(LABEL_DEPLOYMENT, "")
+        owner = owner_of(kind, obj)
         self._objects[kind][key] = (version, owner, json.dumps(_slim(kind, obj), separators=(",", ":")).encode())
         if owner:
             self._owned[kind, key[0], owner].add(key[1])
@@ -99,11 +99,11 @@ class Cache:
         return kept[0] if kept is not None else 0
 
     def changes(self, namespace: str, deployment: str) -> int:
-        """How often an object that carries the ModelDeployment's label has changed, come or gone."""
+        """How often an object that belongs to a ModelDeployment has changed, come or gone."""
         return self._changes.get((namespace, deployment), 0)
 
     def owned(self, kind: str, namespace: str, deployment: str) -> list[Json]:
-        """All objects of a kind that carry the ModelDeployment's label, by name."""
+        """All objects of a kind that belong to a ModelDeployment, by name."""
         names = sorted(self._owned.get((kind, namespace, deployment), ()))
         return [obj for name in names if (obj := self.get(kind, namespace, name)) is not None]
 
@@ -115,6 +115,13 @@ class Cache:
         """All objects of a kind in a namespace."""
         keys = [key for key in self._objects[kind] if key[0] == namespace]
         return [obj for key in keys if (obj := self.get(kind, *key)) is not None]
+
+
+def owner_of(kind: str, obj: Mapping[str, Any]) -> str:
+    """The ModelDeployment that an object belongs to, "" for none. People write RolloutActions, without our label."""
+    if kind == "RolloutAction":
+        return str((obj.get("spec") or {}).get("deployment") or "")
+    return str((obj["metadata"].get("labels") or {}).get(LABEL_DEPLOYMENT) or "")
 
 
 def _version(metadata: Mapping[str, Any]) -> int:

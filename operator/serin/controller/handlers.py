@@ -11,7 +11,7 @@ from typing import Any
 import kopf
 
 from serin.api.names import GROUP, LABEL_DEPLOYMENT
-from serin.controller.cache import Cache
+from serin.controller.cache import Cache, owner_of
 from serin.controller.kube import (
     DEPLOYMENT,
     GRPC_ROUTE,
@@ -19,6 +19,7 @@ from serin.controller.kube import (
     MODEL_DEPLOYMENT,
     MODEL_REVISION,
     POD,
+    ROLLOUT_ACTION,
     ROLLOUT_POLICY,
     SERVICE,
     Kind,
@@ -31,8 +32,8 @@ Json = dict[str, Any]
 OWNED: tuple[Kind, ...] = (MODEL_REVISION, DEPLOYMENT, SERVICE, POD)
 """Kinds that carry the ModelDeployment's label; the API server sends us no others of them."""
 
-WHOLE: tuple[Kind, ...] = (MODEL_DEPLOYMENT, ROLLOUT_POLICY, HTTP_ROUTE, GRPC_ROUTE)
-"""Watched whole: policies and routes of others carry no label of ours."""
+WHOLE: tuple[Kind, ...] = (MODEL_DEPLOYMENT, ROLLOUT_POLICY, ROLLOUT_ACTION, HTTP_ROUTE, GRPC_ROUTE)
+"""Watched whole: policies, actions and routes of others carry no label of ours."""
 
 
 KOPF_FINALIZER = f"{GROUP}/kopf"
@@ -79,7 +80,7 @@ def keys_of(kind: str, obj: Json, cache: Cache) -> Iterable[Key]:
         if _route_name(obj) is not None:
             yield from _others(cache, namespace, lambda other: _route_name(other) == _route_name(obj))
         return
-    owner = (metadata.get("labels") or {}).get(LABEL_DEPLOYMENT)
+    owner = owner_of(kind, obj)
     if owner:
         yield (namespace, owner)
     elif kind == "RolloutPolicy":

@@ -80,6 +80,7 @@ class Kind:
 
 MODEL_DEPLOYMENT = Kind("ModelDeployment", GROUP, VERSION, "modeldeployments")
 MODEL_REVISION = Kind("ModelRevision", GROUP, VERSION, "modelrevisions")
+ROLLOUT_ACTION = Kind("RolloutAction", GROUP, VERSION, "rolloutactions")
 ROLLOUT_POLICY = Kind("RolloutPolicy", GROUP, VERSION, "rolloutpolicies")
 DEPLOYMENT = Kind("Deployment", "apps", "v1", "deployments")
 SERVICE = Kind("Service", "", "v1", "services")
@@ -174,13 +175,14 @@ class Kube:
         """
         await self._request("GET", kind.path(namespace), query={"limit": "1"})
 
-    async def create(self, kind: Kind, obj: Mapping[str, Any]) -> Json:
-        """Create an object.
+    async def create(self, kind: Kind, obj: Mapping[str, Any], *, dry_run: bool = False) -> Json:
+        """Create an object, or ask only whether it would be.
 
         Raises:
             Conflict: it is already there.
         """
-        return await self._request("POST", kind.path(obj["metadata"]["namespace"]), body=obj)
+        query = {"dryRun": "All"} if dry_run else None
+        return await self._request("POST", kind.path(obj["metadata"]["namespace"]), query=query, body=obj)
 
     async def apply(self, kind: Kind, obj: Mapping[str, Any]) -> Json:
         """Server-side apply: we own exactly the fields in `obj`, and take them from whoever set them."""

@@ -15,6 +15,7 @@ from serin.api.model_deployment import ModelDeployment
 from serin.api.names import LABEL_REVISION, LABEL_SLOT, SLOTS, slot_service
 from serin.api.parse import InvalidSpec, parse_model_deployment
 from serin.api.reasons import Reason
+from serin.controller.actions import acts_of, unanswered
 from serin.controller.cache import Cache
 from serin.controller.config import Config
 from serin.controller.memory import Memory
@@ -23,6 +24,7 @@ from serin.metrics.source import MetricSource
 from serin.rollout.decision import Decision
 from serin.rollout.observation import Observation, Occupant, Past, Refused, Target, Wanted
 from serin.rollout.plan import Plan
+from serin.rollout.record import last_promotion
 from serin.rollout.starting import adopted
 from serin.rollout.state import State
 from serin.traffic.gateway import Claim
@@ -40,6 +42,7 @@ Json = dict[str, Any]
 class View:
     """One look: the resource, what hangs on it, and the Observation made of them.
 
+    actions: RolloutActions about it that have no answer.
     revision: the ModelRevision that the spec asks for, as it is to be created; None for a mere adoption.
     """
 
@@ -50,6 +53,7 @@ class View:
     revision: Json | None
     revisions: Mapping[str, Json]
     deployments: Mapping[str, Json]
+    actions: tuple[Json, ...]
     seen: Observation
 
 
@@ -62,6 +66,7 @@ def observe(raw: Json, md: ModelDeployment, cache: Cache, memory: Memory, state:
     revisions = {obj["metadata"]["name"]: obj for obj in cache.owned("ModelRevision", namespace, name)}
     pods = cache.owned("Pod", namespace, name)
     revision = desired_revision(md) if md.spec.serving.template is not None else None
+    actions = unanswered(cache, (namespace, name))
     policy = remembered_plan(md, cache, memory, config)
     source = _source(state, policy, config)
     return View(
@@ -72,6 +77,7 @@ def observe(raw: Json, md: ModelDeployment, cache: Cache, memory: Memory, state:
         revision=revision,
         revisions=revisions,
         deployments=deployments,
+        actions=actions,
         seen=Observation(
             name=name,
             namespace=namespace,
@@ -84,6 +90,8 @@ def observe(raw: Json, md: ModelDeployment, cache: Cache, memory: Memory, state:
             paused=md.spec.rollout.paused,
             past={name: _past(obj) for name, obj in revisions.items()},
             attempts={name: int((obj.get("status") or {}).get("attempts") or 0) for name, obj in revisions.items()},
+            known_good=_known_good(revisions) if actions else (),
+            acts=acts_of(actions, memory),
             health=_health(deployments, pods),
             occupants=_occupants(state, deployments, pods),
             adoptable=_adoptable(md, memory),
@@ -151,6 +159,16 @@ def _past(revision: Json) -> Past:
     if status.get("verdict") == "Rejected":
         return Past.REJECTED
     return Past.STABLE if status.get("wasStable") else Past.UNTRIED
+
+
+def _known_good(revisions: Mapping[str, Json]) -> tuple[Target, ...]:
+    """What could take over from a stable revision that a person rolls back."""
+    good = [obj for obj in revisions.values() if _past(obj) is Past.STABLE]
+    good.sort(
+        key=lambda obj: (last_promotion(obj.get("status") or {}), obj["metadata"].get("creationTimestamp", "")),
+        reverse=True,
+    )
+    return tuple(Target(obj["metadata"]["name"], obj["spec"]["model"]["version"]) for obj in good)
 
 
 def _health(deployments: Mapping[str, Json], pods: list[Json]) -> dict[str, ArmHealth]:

@@ -89,6 +89,7 @@ class Reconciler:
         raw = self._cache.get("ModelDeployment", *key)
         if raw is None:
             self._forget(key)
+            await self._writer.actions.refuse_orphans(key)
             return
         if raw["metadata"].get("deletionTimestamp"):
             self._evidence.drop(key)
@@ -115,6 +116,7 @@ class Reconciler:
             memory.state, memory.pending = None, ()
             self._evidence.drop(key)
         state = memory.state if memory.state is not None else load_state(stored)
+        await self._writer.actions.verify(key, memory)
         view = observe(raw, md, self._cache, memory, state, self._config)
         self._read(key, view, state)
         # Taken readings belong to no state until one that holds them is remembered; a look that fails before keeps

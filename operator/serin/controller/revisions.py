@@ -98,6 +98,8 @@ class Revisions:
         kept = {placed.revision for placed in (state.stable, state.candidate) if placed is not None}
         if state.outcome is not None:
             kept.add(state.outcome.revision)
+        if state.instead is not None:
+            kept.add(state.instead.revision)
         kept |= {tenant.revision for tenant in view.seen.occupants}
         old = sorted(
             (obj for name, obj in view.revisions.items() if name not in kept),

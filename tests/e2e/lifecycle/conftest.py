@@ -18,6 +18,7 @@ from tests.cluster import Cluster
 from tests.cluster.api import Api
 from tests.demo import manifests
 from tests.e2e.lifecycle.world import GATES, NAMESPACE, QUICK, STAGES, World
+from tests.unit.charts.objects import installed
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -65,6 +66,9 @@ def _install(cluster: Cluster) -> None:
     cluster.apply("\n---\n".join(crd.read_text() for crd in crds))
     names = [f"crd/{yaml.safe_load(crd.read_text())['metadata']['name']}" for crd in crds]
     cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", *names)
+    found = installed()
+    kinds = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
+    cluster.apply([one for (kind, _), one in found.items() if kind in kinds])
     _allow_session_persistence(cluster)
     cluster.apply(manifests.namespace(NAMESPACE))
 

@@ -47,6 +47,7 @@ _MD = "/apis/serin.dev/v1alpha1/namespaces/{0}/modeldeployments"
 PATHS = {
     "ModelDeployment": _MD,
     "ModelRevision": "/apis/serin.dev/v1alpha1/namespaces/{0}/modelrevisions",
+    "RolloutAction": "/apis/serin.dev/v1alpha1/namespaces/{0}/rolloutactions",
     "RolloutPolicy": "/apis/serin.dev/v1alpha1/namespaces/{0}/rolloutpolicies",
     "HTTPRoute": "/apis/gateway.networking.k8s.io/v1/namespaces/{0}/httproutes",
     "Deployment": "/apis/apps/v1/namespaces/{0}/deployments",

@@ -173,3 +173,17 @@ def test_the_notes_say_the_next_command() -> None:
     notes = done.stdout.partition("NOTES:")[2]
     assert "kubectl --namespace elsewhere rollout status deployment/trial-serin\n" in notes
     assert "kubectl explain modeldeployment.spec" in notes
+
+
+def test_the_admission_policy_is_bound_to_what_is_watched() -> None:
+    """In the namespaces that are watched, under a name that another release elsewhere does not have; or not at all."""
+    made = _made("--values", values("namespaced"))
+    name = f"serin-actions-{NAMESPACE}"
+    (expression,) = made["ValidatingAdmissionPolicyBinding", name]["spec"]["matchResources"]["namespaceSelector"][
+        "matchExpressions"
+    ]
+    assert expression == {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["ml", "shop"]}
+    assert ("ValidatingAdmissionPolicy", name) in made
+    off = {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
+    assert not _kinds(_made("--set", "admissionPolicy.enabled=false")) & off
+    assert not _kinds(_made("--kube-version", "1.29.5")) & off

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import get_args
 
+from serin.api.rollout_action import ACTOR_WORDS, ActionKind
 from serin.controller import kube
 from serin.controller.handlers import OWNED, WHOLE
 from serin.controller.kube import (
@@ -15,6 +17,7 @@ from serin.controller.kube import (
     HTTP_ROUTE,
     MODEL_DEPLOYMENT,
     MODEL_REVISION,
+    ROLLOUT_ACTION,
     SERVICE,
     Kind,
 )
@@ -39,16 +42,20 @@ CALLS: dict[str, set[Right]] = {
     "get(LEASE": set(),  # see LEASE
     "list(kind": _of((*WHOLE, *OWNED), "list"),
     "create(MODEL_REVISION": _of([MODEL_REVISION], "create"),
+    "create(ROLLOUT_ACTION": _of([ROLLOUT_ACTION], "create"),  # only ever tried: is the admission policy in force?
     "create(EVENT": _of([EVENT], "create"),
     "create(LEASE": set(),
     "apply(kind": _of(APPLIED, "patch", "create"),  # the API server asks for both where nothing is yet
     "patch(kind": _of(APPLIED, "patch"),
     "patch(MODEL_DEPLOYMENT": _of([MODEL_DEPLOYMENT], "patch"),  # the finalizer, set and taken off
+    "patch(ROLLOUT_ACTION": _of([ROLLOUT_ACTION], "patch"),  # whose garbage it is
+    "replace(ROLLOUT_ACTION": _of([ROLLOUT_ACTION], "update", subresource="/status"),
     "replace(MODEL_DEPLOYMENT": _of([MODEL_DEPLOYMENT], "update", subresource="/status"),
     "replace(MODEL_REVISION": _of([MODEL_REVISION], "update", subresource="/status"),
     "replace(LEASE": set(),
     "delete(DEPLOYMENT": _of([DEPLOYMENT], "delete"),
     "delete(MODEL_REVISION": _of([MODEL_REVISION], "delete"),
+    "delete(ROLLOUT_ACTION": _of([ROLLOUT_ACTION], "delete"),
     "delete(ROUTE_KINDS": _of(ROUTES, "delete"),
 }
 BLOCKED_OWNERS = _of([MODEL_DEPLOYMENT], "update", subresource="/finalizers")  # blockOwnerDeletion in what we make
@@ -96,6 +103,35 @@ def test_users_get_no_right_to_what_serin_writes() -> None:
     """Revisions are read only, and nobody gets a status."""
     found = installed()
     edit = rights(found["ClusterRole", "serin-edit"]["rules"])
-    assert {resource for _, resource, _ in edit} == {"modeldeployments", "modeldeployments/scale", "rolloutpolicies"}
+    written = {"modeldeployments", "modeldeployments/scale", "rolloutpolicies", "rolloutactions"}
+    acts = {f"modeldeployments/{act}" for act in ("abort", "retry", "rollback")}
+    assert {resource for _, resource, _ in edit} == written | acts
     view = rights(found["ClusterRole", "serin-view"]["rules"])
     assert {verb for _, _, verb in view} == {"get", "list", "watch"}
+
+
+def test_only_an_approver_approves_and_promotes() -> None:
+    """Every act has a right of its own; those on a person's word alone are in no role that people have anyway."""
+    found = installed()
+    every = {f"modeldeployments/{act.lower()}" for act in get_args(ActionKind)}
+    approver = found["ClusterRole", "serin-approver"]
+    granted = {resource for _, resource, verb in rights(approver["rules"]) if verb == "create"}
+    assert granted == every | {"rolloutactions"}
+    assert not [label for label in approver["metadata"]["labels"] if "aggregate" in label]
+    for name in ("serin", "serin-edit", "serin-view"):
+        others = {resource for _, resource, _ in rights(found["ClusterRole", name]["rules"])}
+        assert not others & {"modeldeployments/approve", "modeldeployments/promote"}, name
+
+
+def test_the_policy_begins_with_the_words_that_the_operator_listens_for() -> None:
+    """By them it knows that the policy is in force, and that not something else said no."""
+    spec = installed()["ValidatingAdmissionPolicy", "serin-actions"]["spec"]
+    actor, act = spec["validations"]
+    assert actor["message"].startswith(ACTOR_WORDS)
+    assert actor["messageExpression"].startswith(f"'{ACTOR_WORDS}")
+    assert actor["reason"] == act["reason"] == "Forbidden"
+    assert spec["failurePolicy"] == "Fail"
+    assert installed()["ValidatingAdmissionPolicyBinding", "serin-actions"]["spec"] == {
+        "policyName": "serin-actions",
+        "validationActions": ["Deny"],
+    }

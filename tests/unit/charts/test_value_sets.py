@@ -14,7 +14,13 @@ from tests.unit.charts.helm import NAMESPACE, SETS, helm, rendered
 from tests.unit.charts.objects import CHART, Json, documents
 
 VALUES = [None, *SETS]
-CLUSTER_WIDE = {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
+CLUSTER_WIDE = {
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "CustomResourceDefinition",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+}
 
 
 def _flags(values: Path | None) -> list[str | Path]:
@@ -72,10 +78,12 @@ def test_names_that_are_mentioned_are_there(made: list[Json]) -> None:
     (container,) = pod["containers"]
     accounts = {one["metadata"]["name"] for one in made if one["kind"] == "ServiceAccount"} | {"serin-operator"}
     assert pod["serviceAccountName"] in accounts
-    for binding in (one for one in made if one["kind"].endswith("Binding")):
+    for binding in (one for one in made if one["kind"].endswith("RoleBinding")):
         assert [subject["name"] for subject in binding["subjects"]] == [pod["serviceAccountName"]]
         kind = binding["roleRef"]["kind"]
         assert binding["roleRef"]["name"] in {one["metadata"]["name"] for one in made if one["kind"] == kind}
+    policy, bound = _one(made, "ValidatingAdmissionPolicy"), _one(made, "ValidatingAdmissionPolicyBinding")
+    assert bound["spec"]["policyName"] == policy["metadata"]["name"]
     volumes = {one["name"]: one for one in pod["volumes"]}
     assert {mount["name"] for mount in container["volumeMounts"]} == volumes.keys()
     configurations = {one["metadata"]["name"] for one in made if one["kind"] == "ConfigMap"}

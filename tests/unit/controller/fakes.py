@@ -6,7 +6,8 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from serin.controller.kube import Conflict, Invalid, Kind, NotFound
+from serin.api.rollout_action import ACTOR_WORDS
+from serin.controller.kube import Conflict, Forbidden, Invalid, Kind, NotFound
 
 Json = dict[str, Any]
 
@@ -14,6 +15,7 @@ Json = dict[str, Any]
 class FakeKube:
     """Objects by kind and name, and every write in order: ["create ModelRevision iris-1-xxxxx", ...].
 
+    `policy_in_force`: whether an act in another's name is refused; `tried` counts who asked.
     `fail` maps the beginning of such a line to what is raised instead of writing.
     """
 
@@ -22,6 +24,8 @@ class FakeKube:
         self.writes: list[str] = []
         self.reads: list[str] = []
         self.fail: dict[str, Exception] = {}
+        self.policy_in_force = True
+        self.tried = 0
         self._version = 100
 
     def put(self, obj: Json) -> Json:
@@ -35,8 +39,13 @@ class FakeKube:
             raise NotFound(f"{kind.name} {name}")
         return copy.deepcopy(self.objects[kind.name, name])
 
-    async def create(self, kind: Kind, obj: Json) -> Json:
+    async def create(self, kind: Kind, obj: Json, *, dry_run: bool = False) -> Json:
         """Make it."""
+        if dry_run:
+            self.tried += 1
+            if self.policy_in_force:
+                raise Forbidden(f"ValidatingAdmissionPolicy 'x' denied request: {ACTOR_WORDS} (kubectl auth whoami)")
+            return dict(obj)
         self._write("create", kind, obj["metadata"]["name"])
         if (kind.name, obj["metadata"]["name"]) in self.objects:
             raise Conflict("already there")

@@ -1,0 +1,159 @@
+"""People approve, come too late, abort and roll back; the API server lets nobody do it in another's name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from serin.api.rollout_action import ACTOR_WORDS
+from tests.cluster.api import ApiError
+from tests.e2e.lifecycle.world import (
+    GATES,
+    LONG,
+    NAMESPACE,
+    PATHS,
+    Model,
+    World,
+    in_stage,
+    promoted,
+    serving,
+    stalled,
+    together,
+    waiting,
+)
+
+Json = dict[str, Any]
+ME = "admin"
+"""The user that the stories' token belongs to."""
+
+
+def signed(expires: str) -> Json:
+    """Half, then a person, then a short bake."""
+    stages = [
+        {"name": "half", "canary": {"weight": 50, "soak": "2s"}},
+        {"name": "sign-off", "approval": {"expires": expires}},
+        {"name": "bake", "bake": {"for": "2s", "holdback": 10}},
+    ]
+    return {"gates": GATES, "stages": stages}
+
+
+async def act(iris: Model, kind: str, version: str, actor: str = ME) -> Json:
+    """Make a RolloutAction about a version, and wait for its answer."""
+    revision = await iris.revision(version)
+    name = f"{iris.name}-{kind.lower()}-{version}"
+    spec = {
+        "deployment": iris.name,
+        "action": kind,
+        "revision": revision["metadata"]["name"],
+        "actor": actor,
+        "reason": "a story",
+    }
+    raw = {
+        "apiVersion": "serin.dev/v1alpha1",
+        "kind": "RolloutAction",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": spec,
+    }
+    await iris.world.api.request("POST", PATHS["RolloutAction"].format(NAMESPACE), raw)
+    found: Json = {}
+
+    async def answered() -> bool:
+        found.update(await iris.world.get("RolloutAction", name) or {})
+        return bool(found["status"].get("reason"))
+
+    await iris.world.eventually(answered, f"{name} is answered")
+    return found
+
+
+@together
+async def test_an_approval_is_waited_for_and_promotes(world: World) -> None:
+    """At the weight before it, with answers only; nobody can give it in another's name; the record says who gave it."""
+    iris = world.model("approved")
+    await iris.serve("1")
+    async with world.load(iris.host) as load:
+        await iris.apply(iris.spec("2", rollout=signed("10m")))
+        md = await iris.until(waiting("AwaitingApproval", "sign-off"))
+        assert in_stage("sign-off", "2")(md)
+        await iris.until_shares(50, 50)
+        with pytest.raises(ApiError, match=ACTOR_WORDS) as refusal:
+            await act(iris, "Approve", "2", actor="the-boss")
+        assert refusal.value.status == 403
+        answer = await act(iris, "Approve", "2")
+        assert (answer["status"]["phase"], answer["status"]["reason"]) == ("Done", "Approved")
+        (owner,) = answer["metadata"]["ownerReferences"]
+        assert owner["uid"] == md["metadata"]["uid"]
+        await iris.until(promoted("2"))
+    assert not load.failures, load.failures
+    await iris.until_verdict("2", "Stable")
+    record = (await iris.revision("2"))["status"]["record"]
+    assert [(one["event"], one.get("actor")) for one in record] == [
+        ("advance", None),
+        ("advance", None),
+        ("approve", ME),
+        ("advance", None),
+        ("promote", None),
+    ]
+
+
+@together
+async def test_an_approval_that_nobody_gives_expires_and_a_retry_tries_again(world: World) -> None:
+    """Rolled back with ApprovalExpired; an approval comes too late; after a Retry it can be given."""
+    iris = world.model("unapproved")
+    await iris.serve("1")
+    async with world.load(iris.host):
+        await iris.apply(iris.spec("2", rollout=signed("6s")))
+        md = await iris.until(stalled("RolledBack", "ApprovalExpired"))
+        assert serving(md, "1")
+        await iris.until_shares(100, 0)
+        await iris.until_verdict("2", "Aborted")
+        late = await act(iris, "Approve", "2")
+        assert (late["status"]["phase"], late["status"]["reason"]) == ("Expired", "AttemptOver")
+        retry = await act(iris, "Retry", "2")
+        assert (retry["status"]["phase"], retry["status"]["reason"]) == ("Done", "Retrying")
+        md = await iris.until(waiting("AwaitingApproval"))
+        assert md["status"]["rollout"]["attempt"] == 2
+
+
+@together
+async def test_an_abort_takes_everything_back_in_one_write(world: World) -> None:
+    """No request fails, and the revision is not remembered as rejected."""
+    iris = world.model("aborted")
+    await iris.serve("1")
+    async with world.load(iris.host) as load:
+        await iris.apply(iris.spec("2", rollout=LONG))
+        await iris.until(in_stage("long", "2"))
+        await iris.until_shares(80, 20)
+        answer = await act(iris, "Abort", "2")
+        assert (answer["status"]["phase"], answer["status"]["reason"]) == ("Done", "Aborted")
+        md = await iris.until(stalled("RolledBack", "Aborted", f"by {ME}: a story"))
+        assert serving(md, "1")
+        await iris.until_shares(100, 0)
+    assert not load.failures, load.failures
+    assert iris.shares() == [(100, 0), (80, 20), (100, 0)]
+    await iris.until_verdict("2", "Aborted")
+    await iris.told_once("Aborted")
+
+
+@together
+async def test_a_stable_version_is_rolled_back_by_hand(world: World) -> None:
+    """The one before takes over though the spec asks for the other; the spec stays as it is, and no request fails."""
+    iris = world.model("regretted")
+    await iris.serve("1")
+    async with world.load(iris.host) as load:
+        await iris.apply(iris.spec("2"))
+        await iris.until(promoted("2"))
+        answer = await act(iris, "Rollback", "2")
+        assert (answer["status"]["phase"], answer["status"]["reason"]) == ("Done", "GoingBack")
+        md = await iris.until(
+            lambda md: serving(md, "1") and stalled("RolledBack", f"rolled back by {ME}")(md), "version 1 serves again"
+        )
+        await iris.until_shares(100, 0)
+
+        async def answered_by_the_old_one() -> bool:
+            return await world.answers(iris.host) == "1"
+
+        await world.eventually(answered_by_the_old_one, "the gateway has heard of it")
+    assert md["spec"]["model"]["version"] == "2"
+    assert not load.failures, load.failures
+    await iris.until_verdict("2", "Rejected")
