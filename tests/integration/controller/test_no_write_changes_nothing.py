@@ -235,6 +235,7 @@ async def test_every_kind_that_is_read_is_listed(kube: Kube, namespace: str) -> 
         "ModelDeployment",
         "ModelRevision",
         "RolloutPolicy",
+        "RolloutAction",
         "Deployment",
         "Service",
         "Pod",
