@@ -100,6 +100,11 @@ class Deletion:
             ]
             await self._kube.patch(kind, namespace, object_name, patch)
             logger.info("orphaned", extra={"object": f"{namespace}/{object_name}", "kind": kind.name})
+        serves = state.stable.revision if state.stable is not None else None
+        for obj in self._cache.owned("Deployment", namespace, name):
+            # Not left to the garbage collector, which was seen to leave it for minutes: its pods are ours to end.
+            if obj["metadata"]["name"] != serves and owned_by(obj, md):
+                await self._kube.delete(DEPLOYMENT, namespace, obj["metadata"]["name"])
 
 
 def _state(raw: Json) -> State:
