@@ -110,7 +110,8 @@ class Reconciler:
         if memory.obstacle is not None and not await memory.obstacle.still():
             memory.obstacle = None
         stored = raw.get("status") or {}
-        if memory.state is not None and memory.stored != landmark(stored):
+        known_landmark = landmark(stored)
+        if memory.state is not None and memory.stored != known_landmark:
             # Somebody else has decided: another leader that believes what we believe. What is stored counts.
             logger.warning("the stored status is not what was written last", extra={"object": "/".join(key)})
             memory.state, memory.pending = None, ()
@@ -132,12 +133,12 @@ class Reconciler:
         conditions = _conditions(raw)
         status = status_of(decision, view.seen, _subject(view), conditions, now)
         decision = _with_stall(decision, conditions, status)
-        moved = landmark(status) != landmark(stored)
+        moved = landmark(status) != known_landmark
         if not moved:
             # `carried` only once everything is written: should the weights not be, the next look must see again that
             # somebody changed them, or nobody would ever be told.
             memory.remember(replace(decision.state, carried=state.carried))
-            memory.stored = landmark(stored)
+            memory.stored = known_landmark
         loop_now = asyncio.get_running_loop().time()
         due = due_seconds(stored, status, loop_now - memory.written_at, self._config.status_seconds)
         write = status if due == 0.0 else None

@@ -51,6 +51,17 @@ class Story:
         raise AssertionError(f"still asking after {looks_max} looks: {self.desk.md['status']}")
 
 
+async def on_trial() -> tuple[Story, str]:
+    """Version 1 serves; version 2 has just been applied and its pods are ready. The story, and version 2's revision."""
+    told = Story()
+    await told.look()
+    told.desk.pods_ready("1")
+    await told.until_nobody_asks()
+    told.desk.user_applies({**md("2", rollout=ROLLOUT), "metadata": {**told.desk.md["metadata"], "generation": 2}})
+    await told.look()
+    return told, told.desk.pods_ready("2")
+
+
 def test_the_old_version_is_scaled_down_without_an_event_from_outside() -> None:
     """Seen with 200 rollouts at once: 143 old versions kept their pods, for no watch had anything to tell."""
 
@@ -80,13 +91,7 @@ def test_an_attempt_whose_metric_source_was_taken_away_holds_and_says_so() -> No
     """Started again with another configuration, the operator must not wait in silence for ever."""
 
     async def story() -> None:
-        told = Story()
-        await told.look()
-        told.desk.pods_ready("1")
-        await told.until_nobody_asks()
-        told.desk.user_applies({**md("2", rollout=ROLLOUT), "metadata": {**told.desk.md["metadata"], "generation": 2}})
-        await told.look()
-        told.desk.pods_ready("2")
+        told, _ = await on_trial()
         source = {"name": "another", "url": "http://prometheus.example:9090", "preset": "traefik"}
         again = Desk(told.desk.md, Config.model_validate({"metricSources": [source]}))
         for obj in told.desk.kube.objects.values():
@@ -105,13 +110,7 @@ def test_what_another_leader_has_stored_counts_and_not_what_is_remembered() -> N
     """Two that believe they lead: seen to write their own stages over each other's, twice a second, for ever."""
 
     async def story() -> None:
-        told = Story()
-        await told.look()
-        told.desk.pods_ready("1")
-        await told.until_nobody_asks()
-        told.desk.user_applies({**md("2", rollout=ROLLOUT), "metadata": {**told.desk.md["metadata"], "generation": 2}})
-        await told.look()
-        told.desk.pods_ready("2")
+        told, _ = await on_trial()
         while (told.desk.md["status"].get("rollout") or {}).get("weight", 0) == 0:
             await told.look()
         status = copy.deepcopy(told.desk.md["status"])
