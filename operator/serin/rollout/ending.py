@@ -12,7 +12,7 @@ from serin.rollout.instants import stamp
 from serin.rollout.judge import reports
 from serin.rollout.observation import Observation
 from serin.rollout.plan import Bake
-from serin.rollout.starting import resting
+from serin.rollout.starting import put_in_place, resting
 from serin.rollout.state import Attempt, End, Kind, Outcome, Placed, State, Step
 
 # Sixteen stages, their ends and a few holds; the revision's record keeps the last hundred over all attempts.
@@ -56,10 +56,14 @@ def promote(
     attempt = record(attempt, now, stage_name(attempt), 100, "promote", reason, message, actor=actor)
     outcome = _outcome(attempt, candidate, End.PROMOTED, reason, message, now)
     state = replace(state, stable=replace(candidate, proven=True), candidate=None, attempt=None, outcome=outcome)
+    standing = Standing("Serving", reason, f"{candidate.revision} is stable: {message}")
+    if state.instead is not None:
+        # A person put it in place of what the spec asks for: that one is not promoted, whatever serves.
+        standing = put_in_place(state.instead, candidate)
     return Decision(
         state=state,
         desired=desired(state, seen),
-        standing=Standing("Serving", reason, f"{candidate.revision} is stable: {message}"),
+        standing=standing,
         notes=(Note("Normal", Reason.PROMOTED, f"{candidate.revision} promoted: {message}"),),
     )
 

@@ -8,7 +8,7 @@ from typing import assert_never
 
 from serin.api.names import SLOTS, Slot, other
 from serin.api.reasons import Reason
-from serin.rollout.acts import Retrying
+from serin.rollout.acts import Instead, Retrying
 from serin.rollout.arms import is_down, readiness
 from serin.rollout.decision import Decision, Note, Standing
 from serin.rollout.desired import desired
@@ -76,6 +76,12 @@ def resting(outcome: Outcome, state: State) -> Standing:
             return Standing("Serving", outcome.reason, f"{outcome.revision} was taken back: {outcome.message}")
         case _:
             assert_never(outcome.end)
+
+
+def put_in_place(instead: Instead, serves: Placed) -> Standing:
+    """How a ModelDeployment stands while a person's choice serves instead of what the spec asks for."""
+    message = f"{instead.message}; {serves.revision} serves"
+    return Standing("RolledBack", Reason.ROLLED_BACK, message, stalled=True)
 
 
 def adopted(deployment: str, service: str) -> Placed:
@@ -166,8 +172,7 @@ def _serve(seen: Observation, state: State, target: Target) -> Decision:
     stable = state.stable
     assert stable is not None  # noqa: S101 - the caller has looked
     if state.instead is not None:
-        message = f"{state.instead.message}; {stable.revision} serves"
-        return rest(seen, state, Standing("RolledBack", Reason.ROLLED_BACK, message, stalled=True))
+        return rest(seen, state, put_in_place(state.instead, stable))
     ended = state.outcome
     reason = Reason.SERVING
     if ended is not None and ended.revision != target.revision:

@@ -116,7 +116,7 @@ class Attempt:
     stage: index into plan.stages; -1 while the candidate gets ready at weight 0.
     active_seconds: since first traffic, towards the deadline.
     effect_since: the first instant at which the stage's weight was read back and the candidate was ready; 0 while
-        that is not so.
+        that is not so. Without a comparison it is the cluster's clock at which the route first carried the weights.
     warm_since: the first instant at which the candidate had traffic after having had none; 0 while it has none.
     silent_seconds: how long neither arm has seen a request.
     unready_seconds: measured time for which the candidate has not had the pods it needs, though they found a node.

@@ -2,7 +2,8 @@
 
 Pods decide, not metrics, so time here is the cluster's and no traffic blocks nothing.
 
-    first      nothing proven serves: it takes all traffic when it is ready, and is stable after the first stage's soak
+    first      nothing proven serves: it takes all traffic when it is ready, and is stable when the first stage's soak
+               is over and the gateway surely has its weight
     go back    it was stable before, with the same content: pods ready in full, then one write
 """
 
@@ -14,9 +15,11 @@ from datetime import datetime
 from serin.api.reasons import Reason
 from serin.rollout.arms import answers_in, first_fault, pending, pods_needed, readiness, ready_within, shared_fault
 from serin.rollout.decision import Decision, Note
+from serin.rollout.desired import weights
 from serin.rollout.ending import end, promote, stay
 from serin.rollout.observation import Observation
 from serin.rollout.state import Attempt, End, Placed, State
+from serin.traffic.state import Conflict, Routed
 from serin.workloads.pods import ArmHealth
 
 LOOK_AGAIN_SECONDS = 60.0
@@ -26,6 +29,7 @@ def first(seen: Observation, state: State, attempt: Attempt, candidate: Placed, 
     """Nothing proven serves. A failure is said and waits for the next spec, for there is nothing to go back to."""
     health = seen.health.get(candidate.revision)
     attempt = replace(attempt, placed_at=_placed_at(attempt, health, now))
+    attempt = replace(attempt, effect_since=_effect_since(seen, state, attempt, now))
     state = replace(state, attempt=attempt)
     found = first_fault(attempt.plan, health)
     fault = f"gate {found[0].name}: {found[1]}" if found is not None else _too_late(seen, attempt, health, now)
@@ -36,9 +40,14 @@ def first(seen: Observation, state: State, attempt: Attempt, candidate: Placed, 
         return wait
     if state.stable is not None:
         return _replace_unproven(seen, state, state.stable, candidate, health, now)
+    if not attempt.effect_since:
+        return _not_routed(seen, state)
     soak = attempt.plan.stages[0].soak_seconds if attempt.plan.stages else 0.0
-    since = health.ready_since if health is not None and health.ready_since else now.timestamp()
-    left = soak - (now.timestamp() - since)
+    ready_since = health.ready_since if health is not None and health.ready_since else now.timestamp()
+    # A gateway learns of pods and weights a moment later, and Promoted says that requests are answered: a soak of 2 s
+    # before a gateway that needs 5 s would say it 3 s too early.
+    known_at = max(ready_since, attempt.effect_since) + seen.gateway_reload_seconds
+    left = max(ready_since + soak, known_at) - now.timestamp()
     if left > 0:
         message = f"the first revision serves; promoted in {left:.0f} s if its pods stay ready"
         return stay(seen, state, Reason.FIRST_DEPLOYMENT, message, again_seconds=left)
@@ -87,6 +96,22 @@ def _replace_unproven(
     note = Note("Normal", Reason.FIRST_DEPLOYMENT, message)
     state = replace(state, stable=None)
     return stay(seen, state, Reason.FIRST_DEPLOYMENT, message, again_seconds=0.0, notes=(note,))
+
+
+def _effect_since(seen: Observation, state: State, attempt: Attempt, now: datetime) -> float:
+    """Since when, by the cluster's clock, the route has carried the weights; 0 while it does not."""
+    wanted = weights(state)
+    if not isinstance(seen.route, Routed) or wanted is None or not seen.route.carries(wanted):
+        return 0.0
+    return attempt.effect_since or now.timestamp()
+
+
+def _not_routed(seen: Observation, state: State) -> Decision:
+    """Ready, and no request can reach it yet: of a route in conflict its owner is told."""
+    if isinstance(seen.route, Conflict):
+        return stay(seen, state, seen.route.reason, seen.route.message, stalled=True)
+    message = "the pods are ready; the route does not carry their weight yet"
+    return stay(seen, state, Reason.NOT_READY, message, again_seconds=1.0)
 
 
 def _not_ready(

@@ -19,7 +19,10 @@ from tests.unit.controller.fakes import FakeKube
 Json = dict[str, Any]
 KEY: Key = ("ml", "iris")
 CONFIG = Config.model_validate(
-    {"metricSources": [{"name": "default", "url": "http://prometheus.example:9090", "preset": "traefik"}]}
+    {
+        "metricSources": [{"name": "default", "url": "http://prometheus.example:9090", "preset": "traefik"}],
+        "gatewayReloadSeconds": 0,
+    }
 )
 
 

@@ -14,7 +14,8 @@ from serin.rollout.decision import Decision
 from serin.rollout.observation import Past, Target
 from serin.rollout.plan import HardGate
 from serin.rollout.state import End, Kind, Placed, State
-from serin.traffic.weights import Weights
+from serin.traffic.state import Conflict, Routed, RuleWeights
+from serin.traffic.weights import Units, Weights
 from serin.workloads.pods import ArmHealth, Crash
 from tests.unit.rollout.looks import OUT_OF_MEMORY, plan
 from tests.unit.rollout.test_starting import V1, observed
@@ -29,6 +30,7 @@ def first(health: ArmHealth | None, later: float, **fields: Any) -> Decision:
     """A first revision, some seconds after its attempt began."""
     start = {"state": State(), "health": {}, "wanted": Target("iris-v2", "v2")}
     began = decide(observed(**start), START).state
+    began = decide(observed(**{**start, "state": began}), START).state  # the route carries its weight
     found = {"iris-v2": health} if health is not None else {}
     return decide(observed(**{**start, "state": began, "health": found, **fields}), START + timedelta(seconds=later))
 
@@ -75,6 +77,42 @@ def test_the_first_revision_is_promoted_after_the_soak_without_any_traffic() -> 
     decision = first(READY, 60.0)
     assert decision.state.stable == Placed("iris-v2", "v2", "a")
     assert decision.standing.reason is Reason.FIRST_DEPLOYMENT
+
+
+@pytest.mark.parametrize(
+    ("sentence", "since_ready", "since_routed", "seconds_left"),
+    [
+        ("the gateway has to learn of the pod", 4.0, 60.0, 1.0),
+        ("the gateway has to learn of the weight", 60.0, 4.0, 1.0),
+        ("the gateway knows both", 5.0, 5.0, None),
+    ],
+)
+def test_promoted_is_said_when_requests_surely_reach_the_first_revision(
+    sentence: str, since_ready: float, since_routed: float, seconds_left: float | None
+) -> None:
+    """With a soak of 2 s it was said two seconds before Traefik had the route, and requests met a 503."""
+    short = plan(stages=(replace(plan().stages[0], soak_seconds=2.0), *plan().stages[1:]))
+    start = {"state": State(), "health": {}, "wanted": Target("iris-v2", "v2"), "policy": short}
+    began = decide(observed(**start), START).state
+    routed = decide(observed(**{**start, "state": began}), START).state
+    now = START + timedelta(seconds=since_routed)
+    health = {"iris-v2": replace(READY, ready_since=now.timestamp() - since_ready)}
+    decision = decide(observed(**{**start, "state": routed, "health": health}), now)
+    assert decision.look_again_seconds == seconds_left, sentence
+    assert (decision.state.stable is None) is (seconds_left is not None), sentence
+
+
+def test_a_first_revision_whose_weight_is_not_in_the_route_is_not_promoted() -> None:
+    nowhere = RuleWeights(0, Units(0, 100))
+    decision = first(READY, 600.0, route=Routed(Weights(0, 100), True, "1", (nowhere,), owned=True))
+    assert decision.state.stable is None
+    assert decision.standing.reason is Reason.NOT_READY
+
+
+def test_a_first_revision_behind_a_route_in_conflict_is_stalled_with_the_routes_reason() -> None:
+    decision = first(READY, 600.0, route=Conflict(Reason.ROUTE_CONFLICT, "two deployments list it"))
+    assert decision.standing.stalled
+    assert decision.standing.reason is Reason.ROUTE_CONFLICT
 
 
 def test_a_first_revision_that_fails_is_looked_at_again_when_its_time_is_over() -> None:
