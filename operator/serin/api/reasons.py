@@ -68,6 +68,14 @@ class Reason(StrEnum):
         conditions=_HOLDING,
         remedy="Wait; `kubectl get md -w` shows every step.",
     )
+    VALIDATING = About(
+        "Validating",
+        "progress",
+        meaning="The candidate's pods are ready, and a Job judges it on data whose answers are known. No request of a"
+        " user reaches it yet.",
+        conditions=_HOLDING,
+        remedy="Wait; the Job's log says how far it is: `kubectl logs -l serin.dev/stage`.",
+    )
     PROMOTED = About(
         "Promoted",
         "progress",
@@ -185,6 +193,15 @@ class Reason(StrEnum):
         remedy="Take the margin that the message offers, a higher weight, or a later timeouts.progress.",
     )
 
+    VALIDATION_UNDECIDED = About(
+        "ValidationUndecided",
+        "hold",
+        meaning="A validate stage could not judge the candidate for a reason that may pass: the data are too old, or an"
+        " endpoint did not answer. That is not a pass, and nothing against the candidate.",
+        conditions=_HOLDING,
+        remedy="The message names what was in the way. It is asked again after the stage's retry.",
+    )
+
     # --- hold: the cluster is not there yet ---------------------------------------------------------------
     INSUFFICIENT_CAPACITY = About(
         "InsufficientCapacity",
@@ -261,6 +278,14 @@ class Reason(StrEnum):
         conditions=_BLOCKED,
         remedy="Read status.outcome for the gate and both arms' numbers; fix the model and apply a new version.",
     )
+    VALIDATION_FAILED = About(
+        "ValidationFailed",
+        "failure",
+        meaning="A validate stage says that the candidate is not good enough on data whose answers are known, or that"
+        " it answers what cannot be counted. No user has seen it.",
+        conditions=_BLOCKED,
+        remedy="The message names the gates with their numbers, and the report; fix the model and apply a new version.",
+    )
     CANDIDATE_UNRESPONSIVE = About(
         "CandidateUnresponsive",
         "failure",
@@ -314,6 +339,16 @@ class Reason(StrEnum):
         meaning="The spec asks for a revision that failed before; it is not tried again by itself.",
         conditions=_BLOCKED,
         remedy="Apply a new version, or retry by a RolloutAction.",
+    )
+    VALIDATION_BLOCKED = About(
+        "ValidationBlocked",
+        "stalled",
+        meaning="A validate stage cannot judge the candidate, and waiting will not help: too few rows to tell, data or"
+        " a configuration that cannot be used, or a Job that ended without an answer or cannot be made. That is not a"
+        " pass, and nothing against the candidate.",
+        conditions=_BLOCKED,
+        remedy="The message names what is in the way. Correct the data and apply another version, or correct the stage"
+        " in the policy, which asks anew; or promote by hand.",
     )
     ROUTE_CONFLICT = About(
         "RouteConflict",

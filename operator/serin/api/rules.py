@@ -36,13 +36,13 @@ class Rule:
 def one_of(*fields: str, noun: str) -> Rule:
     """Return the rule that exactly one of some optional fields is there."""
     listing = f"{', '.join(fields[:-1])} and {fields[-1]}"
-    attributes = [_snake(field) for field in fields]
     return Rule(
         cel=f"[{', '.join(f'has(self.{field})' for field in fields)}].filter(there, there).size() == 1",
         message=f"{noun} has exactly one of {listing}",
-        holds=lambda model: sum(getattr(model, name) is not None for name in attributes) == 1,
+        holds=lambda model: sum(getattr(model, name) is not None for name in _names(model, fields)) == 1,
     )
 
 
-def _snake(field: str) -> str:
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in field)
+def _names(model: Any, fields: tuple[str, ...]) -> list[str]:
+    """The attributes of fields: `validate` is one of pydantic's own names, so the two can differ by more than case."""
+    return [name for name, info in type(model).model_fields.items() if info.alias in fields]

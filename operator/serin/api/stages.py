@@ -1,10 +1,11 @@
 """Stages: the way of a candidate from its first request to being stable."""
 
 import itertools
+import json
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from serin.api.gates import GATES_MAX, Gate
 from serin.api.lists import LIST_SET, list_map, unique_names, unique_values
@@ -15,14 +16,56 @@ from serin.api.text import DNS_LABEL
 
 STAGES_MAX = 16
 
-StageKind = Literal["canary", "approval", "bake"]
+StageKind = Literal["validate", "canary", "approval", "bake"]
 Advance = Literal["notFailing", "passed"]
+
+EVALUATE: Final = "evaluate"
+"""The container of a validate stage's Job."""
+
+EVALUATION_BYTES_MAX = 32_768
+"""A policy is one object of at most 1.5 MB in etcd, and the Job carries the text as an annotation."""
+
+_FILLED_IN = "revision and endpoints are filled in by Serin; describe how the model is asked in endpoint"
+
+_OPEN: dict[str, Any] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+_EVALUATION = _OPEN | {"required": ["task", "datasets", "gates", "endpoint"]}
 
 GateNames = Annotated[
     list[Annotated[str, DNS_LABEL]],
     Field(max_length=GATES_MAX, json_schema_extra=LIST_SET),
     AfterValidator(unique_values),
 ]
+
+
+def _fits(evaluation: dict[str, Any]) -> dict[str, Any]:
+    missing = [name for name in _EVALUATION["required"] if name not in evaluation]
+    if missing:
+        raise ValueError(f"{missing[0]} is required; docs/validation.md has every field")
+    if "endpoints" in evaluation or "revision" in evaluation:
+        raise ValueError(_FILLED_IN)
+    if len(json.dumps(evaluation).encode()) > EVALUATION_BYTES_MAX:
+        raise ValueError(f"must be at most {EVALUATION_BYTES_MAX} bytes of JSON; the data belong into a volume")
+    return evaluation
+
+
+class Validate(ApiModel):
+    """The candidate is judged on data whose answers are known, by a Job, before it gets any traffic.
+
+    The Job runs in the ModelDeployment's namespace. Its container is called evaluate and runs `serin evaluate`; one of
+    your own may stand in for it when it leaves the same short answer as its termination message (docs/validation.md).
+    """
+
+    evaluation: Annotated[dict[str, Any], AfterValidator(_fits), WithJsonSchema(_EVALUATION)]
+    """What `serin evaluate` takes, without revision; of the endpoints only one, under endpoint, and without its url:
+    Serin puts in the addresses of candidate and stable. docs/validation.md has every field."""
+    template: Annotated[dict[str, Any], WithJsonSchema(_OPEN)] | None = None
+    """The pod of the Job as far as it is yours: volumes with the data, and of the container evaluate what is to be
+    different or added (volumeMounts, resources, env; image and command for a program of your own)."""
+    deadline: Seconds = Seconds("1h")
+    """How long the Job may take at most, with all its tries."""
+    retry: Seconds = Seconds("10m")
+    """After how long it is asked again when it could not be judged for a reason that may pass: stale data, an endpoint
+    that did not answer."""
 
 
 class Canary(ApiModel):
@@ -68,10 +111,13 @@ class Bake(ApiModel):
 
 
 class Stage(ApiModel):
-    """One entry of the plan. It has exactly one of canary, approval and bake."""
+    """One entry of the plan. It has exactly one of validate, canary, approval and bake."""
 
     name: Annotated[str, DNS_LABEL]
     """The stage's name, as status and the STAGE column show it."""
+    validation: Annotated[Validate | None, Field(alias="validate")] = None
+    """The candidate is judged on data, by a Job, before the first canary stage. Not for a first deployment, which has
+    nothing to be compared with, nor for going back."""
     canary: Canary | None = None
     """The candidate gets a share of the traffic."""
     approval: Approval | None = None
@@ -79,11 +125,13 @@ class Stage(ApiModel):
     bake: Bake | None = None
     """The candidate gets the traffic, stable stays ready. Once at most, and last."""
 
-    RULES = (one_of("canary", "approval", "bake", noun="a stage"),)
+    RULES = (one_of("validate", "canary", "approval", "bake", noun="a stage"),)
 
     @property
     def kind(self) -> StageKind:
-        """Which of the three it is."""
+        """Which of the four it is."""
+        if self.validation is not None:
+            return "validate"
         if self.approval is not None:
             return "approval"
         return "canary" if self.canary is not None else "bake"
@@ -91,6 +139,8 @@ class Stage(ApiModel):
     @property
     def weight(self) -> int | None:
         """The candidate's share of the traffic in percent; None for an approval, which keeps the one before."""
+        if self.validation is not None:
+            return 0
         if self.canary is not None:
             return self.canary.weight
         return 100 - self.bake.holdback if self.bake is not None else None
@@ -134,7 +184,14 @@ def bake_is_last(stages: Sequence[Stage]) -> bool:
 
 def approval_follows(stages: Sequence[Stage]) -> bool:
     """Say whether no approval comes before the first canary stage."""
-    return stages[0].approval is None
+    rest = [stage for stage in stages if stage.validation is None]
+    return not rest or rest[0].approval is None
+
+
+def validation_is_first(stages: Sequence[Stage]) -> bool:
+    """Say whether nothing comes before a validate stage but another one."""
+    others = [stage.validation is None for stage in stages]
+    return others == sorted(others)
 
 
 def has_canary(stages: Sequence[Stage]) -> bool:
@@ -170,9 +227,16 @@ STAGE_RULES = (
         field="stages",
     ),
     Rule(
-        cel="!has(self.stages) || self.stages.size() == 0 || !has(self.stages[0].approval)",
+        cel="!has(self.stages) || self.stages.filter(s, !has(s.validate)).size() == 0"
+        " || !has(self.stages.filter(s, !has(s.validate))[0].approval)",
         message="an approval stage waits at the weight of the canary stage before it; put a canary stage first",
         holds=lambda model: model.stages is None or approval_follows(model.stages),
+        field="stages",
+    ),
+    Rule(
+        cel="!has(self.stages) || self.stages.map(s, has(s.validate) ? 0 : 1).isSorted()",
+        message="validate stages come before all others: who is judged on data first must not have users yet",
+        holds=lambda model: model.stages is None or validation_is_first(model.stages),
         field="stages",
     ),
     Rule(

@@ -75,7 +75,14 @@ async def run(options: Options) -> None:
     evidence = Evidence({source.name: Hub(source) for source in config.metric_sources}, queue.add)
     recorder = Recorder(kube, instance)
     reconciler = Reconciler(
-        cache, Writer(kube, cache), Deletion(kube, cache), evidence, recorder, telemetry, config, queue.add_later
+        cache,
+        Writer(kube, cache, config),
+        Deletion(kube, cache),
+        evidence,
+        recorder,
+        telemetry,
+        config,
+        queue.add_later,
     )
     sync = Sync(kube, cache, config.namespaces, queue.add)
     health = Health(config.listen, telemetry.registry, lambda: sync.done)

@@ -12,8 +12,9 @@ No write changes nothing.
     6  Service            the in-cluster address follows when stable has changed
     7  scaling down       only of what lost its traffic long enough ago (`Desired.surplus`)
     8  record             how the attempt ended, on its revision
-    9  pruning            revisions beyond revisionHistoryLimit
-   10  answers            to RolloutActions, when what they wanted is stored and done
+    9  Jobs               of validations; those whose question nobody asks any more are deleted
+   10  pruning            revisions beyond revisionHistoryLimit
+   11  answers            to RolloutActions, when what they wanted is stored and done
 
 Each step compares with what is there and is skipped when it would change nothing, so a look that was killed
 anywhere is finished by the next one. A look that found everything in its place is remembered (`Settled`): the next
@@ -30,7 +31,9 @@ from serin.api.names import FINALIZER
 from serin.controller.actions import Actions
 from serin.controller.cache import Cache
 from serin.controller.claims import Claims, NotOurs, Obstacle, Stop
+from serin.controller.config import Config
 from serin.controller.ensuring import Ensurer
+from serin.controller.jobs import Jobs
 from serin.controller.kube import MODEL_DEPLOYMENT, Kube
 from serin.controller.observe import View
 from serin.controller.revisions import Revisions
@@ -47,17 +50,19 @@ class Written:
     """How far a look came.
 
     obstacle: what stopped it, None when everything is written.
+    job_refusal: why the Job of a validation could not be made.
     route: the route as this look left it; somebody may have changed it since. None when it was not reached.
     """
 
     obstacle: Obstacle | None = None
+    job_refusal: str | None = None
     route: Json | None = None
 
 
 class Writer:
     """Writes, and puts what comes back into the cache."""
 
-    def __init__(self, kube: Kube, cache: Cache) -> None:
+    def __init__(self, kube: Kube, cache: Cache, config: Config) -> None:
         """One for the whole operator."""
         self._kube, self._cache = kube, cache
         self._claims = Claims(kube, cache)
@@ -65,6 +70,7 @@ class Writer:
         self._services = Services(cache, self._claims, ensurer)
         self._routes = Routes(kube, cache, ensurer)
         self._revisions = Revisions(kube, cache, self._claims, ensurer)
+        self._jobs = Jobs(kube, cache, self._claims, config)
         self._actions = Actions(kube, cache)
         self._settled = Settled(cache)
 
@@ -108,7 +114,7 @@ class Writer:
         return written
 
     async def _objects(self, view: View, decision: Decision) -> Written:
-        """Steps 4 to 9."""
+        """Steps 4 to 10."""
         desired = decision.desired
         mark = self._settled.mark(view, decision)
         unused = await self._services.slots(view, desired)
@@ -123,10 +129,11 @@ class Writer:
                 await self._revisions.scale_down(view, decision, work)
         if decision.state.outcome is not None:
             await self._revisions.record(view, decision.state.outcome)
+        job_refusal = await self._jobs.write(view, decision)
         await self._revisions.prune(view, decision)
-        if whole:
+        if whole and job_refusal is None:
             self._settled.settle(view, decision, mark)
-        return Written(unused, route)
+        return Written(unused, job_refusal, route)
 
     def forget(self, uid: str) -> None:
         """The ModelDeployment is gone."""

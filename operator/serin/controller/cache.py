@@ -147,4 +147,6 @@ def _slim(kind: str, obj: Mapping[str, Any]) -> Json:
     if kind == "Pod":
         # Half of a pod is its template again, which its revision has; nobody here asks a pod for it.
         slim.pop("spec", None)
+    if kind == "Job":
+        slim.pop("spec", None)  # never changed after it was made, and its name says what it asks
     return slim

@@ -76,6 +76,8 @@ class Config(_Section):
     """How often everything is listed and looked at again, whatever the watches said."""
     workers: Annotated[int, Field(ge=1, le=256)] = 16
     """How many ModelDeployments are looked at side by side."""
+    evaluation_image: Annotated[str, Field(min_length=1)] | None = None
+    """The image of validate stages' Jobs: Serin with the extra `evaluate`. None where every stage brings its own."""
     namespaces: list[str] = Field(default_factory=list)
     """The namespaces to watch; empty for all."""
     leader_election: LeaderElection = LeaderElection()

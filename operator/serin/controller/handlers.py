@@ -16,6 +16,7 @@ from serin.controller.kube import (
     DEPLOYMENT,
     GRPC_ROUTE,
     HTTP_ROUTE,
+    JOB,
     MODEL_DEPLOYMENT,
     MODEL_REVISION,
     POD,
@@ -29,7 +30,7 @@ from serin.controller.nothing_stored import NoDiffBase, NoProgress
 
 Json = dict[str, Any]
 
-OWNED: tuple[Kind, ...] = (MODEL_REVISION, DEPLOYMENT, SERVICE, POD)
+OWNED: tuple[Kind, ...] = (MODEL_REVISION, DEPLOYMENT, SERVICE, POD, JOB)
 """Kinds that carry the ModelDeployment's label; the API server sends us no others of them."""
 
 WHOLE: tuple[Kind, ...] = (MODEL_DEPLOYMENT, ROLLOUT_POLICY, ROLLOUT_ACTION, HTTP_ROUTE, GRPC_ROUTE)

@@ -43,6 +43,7 @@ class Memory:
     written_at: monotonic seconds of the last write of the status.
     plan: what an attempt that starts now would go by, and of which generation and policy version that is.
     refusal: what the API server said when it refused the candidate's Deployment.
+    job_refusal: why the Job of a validation cannot be made.
     verified: by uid of an action without an answer, whether nobody can have written its actor but the actor.
     obstacle: something of somebody else's that stands in the way; it is asked about again at each look.
     """
@@ -55,6 +56,7 @@ class Memory:
     written_at: float = field(default=float("-inf"))
     verified: dict[str, bool] = field(default_factory=dict)
     refusal: str | None = None
+    job_refusal: str | None = None
     obstacle: Obstacle | None = None
 
     def remember(self, state: State) -> None:

@@ -32,6 +32,7 @@ from serin.traffic.router import ROUTERS, Router, router_for
 from serin.traffic.state import Absent, Conflict, Routed, RouteState
 from serin.traffic.status import ACCEPTED, accepted
 from serin.traffic.weights import Weights
+from serin.workloads.jobs import job_state
 from serin.workloads.pods import ArmHealth, arm_health
 from serin.workloads.revision import desired_revision
 
@@ -53,6 +54,7 @@ class View:
     revision: Json | None
     revisions: Mapping[str, Json]
     deployments: Mapping[str, Json]
+    jobs: Mapping[str, Json]
     actions: tuple[Json, ...]
     seen: Observation
 
@@ -65,6 +67,7 @@ def observe(raw: Json, md: ModelDeployment, cache: Cache, memory: Memory, state:
     deployments = {obj["metadata"]["name"]: obj for obj in cache.owned("Deployment", namespace, name)}
     revisions = {obj["metadata"]["name"]: obj for obj in cache.owned("ModelRevision", namespace, name)}
     pods = cache.owned("Pod", namespace, name)
+    jobs = {obj["metadata"]["name"]: obj for obj in cache.owned("Job", namespace, name)}
     revision = desired_revision(md) if md.spec.serving.template is not None else None
     actions = unanswered(cache, (namespace, name))
     policy = remembered_plan(md, cache, memory, config)
@@ -77,6 +80,7 @@ def observe(raw: Json, md: ModelDeployment, cache: Cache, memory: Memory, state:
         revision=revision,
         revisions=revisions,
         deployments=deployments,
+        jobs=jobs,
         actions=actions,
         seen=Observation(
             name=name,
@@ -96,6 +100,8 @@ def observe(raw: Json, md: ModelDeployment, cache: Cache, memory: Memory, state:
             occupants=_occupants(state, deployments, pods),
             adoptable=_adoptable(md, memory),
             refusal=memory.refusal,
+            jobs={name: job_state(obj, pods) for name, obj in jobs.items()},
+            job_refusal=memory.job_refusal,
             gateway_reload_seconds=config.gateway_reload_seconds,
             interval_seconds=source.grid.interval if source is not None else 15.0,
             settle_seconds=source.grid.settle if source is not None else 30.0,

@@ -8,6 +8,7 @@ from serin.api.model_deployment import ModelDeployment
 from serin.api.parse import InvalidSpec, parse_rollout_policy
 from serin.api.reasons import Reason
 from serin.api.resolve import resolve_policy
+from serin.api.stages import EVALUATE
 from serin.controller.cache import Cache
 from serin.controller.config import Config
 from serin.controller.memory import Memory
@@ -18,6 +19,7 @@ from serin.metrics.source import MetricSource
 from serin.rollout.observation import Refused
 from serin.rollout.plan import CompareGate, LimitGate, Plan, QueryGate, RateGate
 from serin.rollout.snapshot import plan_of
+from serin.workloads.evaluation import has_image
 
 
 def remembered_plan(md: ModelDeployment, cache: Cache, memory: Memory, config: Config) -> Plan | Refused:
@@ -64,10 +66,23 @@ def plan_for(md: ModelDeployment, cache: Cache, config: Config) -> Plan | Refuse
         field = _field_of("metrics.preset", md, own="preset" in metrics)
         words = f"{field}: there is no preset {name}; use auto or one of {', '.join(sorted(PRESETS))}"
         return Refused(Reason.INVALID_SPEC, words)
+    if (imageless := _imageless(plan, config)) is not None:
+        return Refused(Reason.INVALID_SPEC, f"{_field_of('stages', md, own=own.stages is not None)}: {imageless}")
     trouble = _unmeasurable(plan, PRESETS[name], md)
     if trouble is not None:
         return Refused(Reason.INVALID_SPEC, f"{_field_of('gates', md, own=own.gates is not None)}: {trouble}")
     return plan
+
+
+def _imageless(plan: Plan, config: Config) -> str | None:
+    """Which validation nobody could run, and why."""
+    if config.evaluation_image is not None:
+        return None
+    for asked in plan.validations:
+        if not has_image(asked.request):
+            words = "the operator's configuration has no evaluationImage, and the stage's template gives none"
+            return f"stage {asked.name}: no image for the container {EVALUATE}: {words}"
+    return None
 
 
 def _unmeasurable(plan: Plan, preset: Preset, md: ModelDeployment) -> str | None:

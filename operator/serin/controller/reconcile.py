@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from serin.api.conditions import STALLED, Condition
-from serin.api.names import LABEL_DEPLOYMENT
+from serin.api.names import LABEL_DEPLOYMENT, LABEL_SLOT
 from serin.api.parse import InvalidSpec
 from serin.controller.apply import Writer
 from serin.controller.cache import Cache
@@ -164,6 +164,11 @@ class Reconciler:
         memory.refusal = written.obstacle.words if isinstance(written.obstacle, Refusal) else None
         if isinstance(written.obstacle, NotOurs):
             memory.obstacle = written.obstacle
+        memory.job_refusal = written.job_refusal
+        if memory.job_refusal is not None:
+            # Said at once, and tried again: a quota or a missing right is somebody's to put right, and no event tells.
+            told = view.seen.job_refusal == memory.job_refusal
+            self._add_later(key, OBSTACLE_RETRY_SECONDS if told else 0.0)
         if memory.obstacle is not None:
             self._add_later(key, OBSTACLE_RETRY_SECONDS if known else 0.0)
         if memory.refusal is not None:
@@ -217,7 +222,7 @@ def _subject(view: View) -> Subject:
         generation=md.metadata.generation,
         url=f"{scheme}://{hostnames[0]}{path}" if hostnames else None,
         address=f"{scheme}://{md.metadata.name}.{md.metadata.namespace}.svc:{md.spec.serving.port}",
-        selector=f"{LABEL_DEPLOYMENT}={md.metadata.name}",
+        selector=f"{LABEL_DEPLOYMENT}={md.metadata.name},{LABEL_SLOT}",  # pods of Jobs are in no slot
     )
 
 

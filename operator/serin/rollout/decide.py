@@ -18,7 +18,7 @@ from typing import assert_never
 
 from serin.api.reasons import Reason
 from serin.metrics.reading import Reading
-from serin.rollout import starting
+from serin.rollout import starting, validation
 from serin.rollout.acting import after, answered, next_act, tell_attempt, tell_rest
 from serin.rollout.acts import Instead
 from serin.rollout.arms import answers_in, is_down, pending, pods_needed, shared_fault
@@ -179,7 +179,7 @@ def _replanned(attempt: Attempt, plan: Plan) -> Attempt:
 
     Where the same things are read as before, stable's history stays; else all of it is read anew.
     """
-    attempt, before = replace(attempt, plan=plan), attempt.plan
+    attempt, before = replace(attempt, plan=plan, validated=validation.kept(attempt, plan)), attempt.plan
     if attempt.kind is not Kind.COMPARED or plan.reads() == before.reads():
         return attempt
     return replace(
@@ -197,6 +197,9 @@ def _compare(seen: Observation, state: State, attempt: Attempt, candidate: Place
     stable = state.stable
     assert stable is not None  # noqa: S101 - a comparison starts only beside a stable revision
     attempt = take_in(seen, replace(state, attempt=attempt), attempt, candidate, now.timestamp())
+    health = seen.health.get(candidate.revision)
+    ready = health is not None and health.ready >= pods_needed(seen.replicas, attempt.plan.stages[0].weight)
+    attempt = validation.go_on(attempt, candidate, seen.name, seen.jobs, now, ready=ready)
     act = next_act(seen)
     if act is None:
         look = Look.at(seen, attempt, stable, candidate, now.timestamp())

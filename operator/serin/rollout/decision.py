@@ -22,6 +22,17 @@ class Workload:
 
 
 @dataclass(frozen=True, slots=True)
+class JobWork:
+    """A Job that has to be there: the question of validation `stage` about a revision, beside stable's slot."""
+
+    name: str
+    stage: str
+    revision: str
+    candidate: Slot
+    stable: Slot
+
+
+@dataclass(frozen=True, slots=True)
 class Desired:
     """What the cluster should look like.
 
@@ -31,12 +42,15 @@ class Desired:
     """
 
     workloads: tuple[Workload, ...] = ()
+    jobs: tuple[JobWork, ...] = ()
     weights: Weights | None = None
     serving: Slot | None = None
     adopted: tuple[tuple[Slot, str], ...] = ()
 
 
-Phase = Literal["Starting", "Canary", "Baking", "Serving", "Draining", "RolledBack", "Stalled", "Deleting"]
+Phase = Literal[
+    "Starting", "Validating", "Canary", "Baking", "Serving", "Draining", "RolledBack", "Stalled", "Deleting"
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from serin.rollout.decision import Desired, Workload
+from serin.rollout.decision import Desired, JobWork, Workload
 from serin.rollout.observation import Observation
 from serin.rollout.plan import Bake
 from serin.rollout.state import Attempt, Kind, Placed, State
+from serin.rollout.validation import job_name, standing_of
 from serin.traffic.weights import Weights
 from serin.workloads.capacity import replicas_needed
 
@@ -18,9 +19,16 @@ def desired(state: State, seen: Observation) -> Desired:
     if state.candidate is not None and state.attempt is not None:
         replicas = candidate_replicas(state.attempt, seen.replicas)
         workloads.append(Workload(state.candidate.revision, state.candidate.slot, replicas))
+    jobs: list[JobWork] = []
+    if state.candidate is not None and state.attempt is not None and state.stable is not None:
+        asked = standing_of(state.attempt)
+        if asked is not None and asked.verdict is None:
+            name = job_name(seen.name, state.candidate.revision, state.attempt.number, asked)
+            jobs.append(JobWork(name, asked.name, state.candidate.revision, state.candidate.slot, state.stable.slot))
     serving = state.stable or (state.candidate if _ready(state.candidate, seen) else None)
     return Desired(
         workloads=tuple(workloads),
+        jobs=tuple(jobs),
         weights=weights(state),
         serving=serving.slot if serving is not None else None,
         adopted=((state.stable.slot, state.stable.adopted),) if state.stable and state.stable.adopted else (),

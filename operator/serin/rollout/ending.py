@@ -13,10 +13,8 @@ from serin.rollout.judge import reports
 from serin.rollout.observation import Observation
 from serin.rollout.plan import Bake
 from serin.rollout.starting import put_in_place, resting
-from serin.rollout.state import Attempt, End, Kind, Outcome, Placed, State, Step
-
-# Sixteen stages, their ends and a few holds; the revision's record keeps the last hundred over all attempts.
-STEPS_MAX = 24
+from serin.rollout.state import STEPS_MAX, Attempt, End, Kind, Outcome, Placed, State, Step
+from serin.rollout.validation import standing_of
 
 
 def stay(
@@ -124,7 +122,10 @@ def record_gap(attempt: Attempt, seconds: float) -> Attempt:
 
 def stage_name(attempt: Attempt) -> str:
     """The running stage, as people call it."""
-    return attempt.plan.stages[attempt.stage].name if attempt.stage >= 0 else "start"
+    if attempt.stage >= 0:
+        return attempt.plan.stages[attempt.stage].name
+    asked = standing_of(attempt)
+    return asked.name if asked is not None else "start"
 
 
 def _farewell(candidate: Placed, how: End, reason: Reason, message: str) -> Note:
@@ -149,7 +150,7 @@ def _outcome(attempt: Attempt, candidate: Placed, how: End, reason: Reason, mess
 
 def _phase(attempt: Attempt) -> Phase:
     if attempt.stage < 0:
-        return "Starting"
+        return "Starting" if standing_of(attempt) is None else "Validating"
     return "Baking" if isinstance(attempt.plan.stages[attempt.stage], Bake) else "Canary"
 
 

@@ -13,6 +13,7 @@ from serin.rollout.look import Look
 from serin.rollout.plan import Approval
 from serin.rollout.progress import REQUESTS_MIN, finished
 from serin.rollout.rulings import Hold, Ruling
+from serin.rollout.validation import again_in, open_validation, standing_of
 from serin.rollout.windows import closed
 from serin.traffic.state import Absent, Conflict, Routed
 
@@ -109,6 +110,25 @@ def awaiting_approval(look: Look) -> Ruling | None:
     if attempt.approvals:
         message += f" (by {', '.join(one.actor for one in attempt.approvals)})"
     return Hold(Reason.AWAITING_APPROVAL, message)
+
+
+def validating(look: Look) -> Ruling | None:
+    """No traffic before every validation has passed; what could not be judged is not a pass."""
+    asked = open_validation(look.attempt)
+    if asked is None:
+        return None
+    known = standing_of(look.attempt)
+    if known is None or known.verdict is None:
+        if look.seen.job_refusal is not None:
+            return Hold(Reason.VALIDATION_BLOCKED, f"stage {asked.name}: {look.seen.job_refusal}", stalled=True)
+        return Hold(Reason.VALIDATING, f"stage {asked.name}: judged on data; no request reaches the candidate yet")
+    again = again_in(known, asked, look.now)
+    words = f"stage {asked.name}: {known.message}"
+    if again is None:
+        return Hold(Reason.VALIDATION_BLOCKED, words, stalled=True)
+    # An instant and not a countdown: a message that changes at every look would be a write at every look.
+    at = stamp(datetime.fromtimestamp(known.at + asked.retry_seconds, UTC))
+    return Hold(Reason.VALIDATION_UNDECIDED, f"{words}; asked again at {at}", again_seconds=again)
 
 
 def outside_window(look: Look) -> Ruling | None:

@@ -19,6 +19,7 @@ from serin.rollout.plan import Plan
 from serin.rollout.state import State
 from serin.traffic.state import RouteState
 from serin.traffic.status import ACCEPTED, Acceptance
+from serin.workloads.jobs import JobState
 from serin.workloads.pods import ArmHealth
 
 
@@ -72,6 +73,7 @@ class Observation:
     known_good: revisions that were stable and are not rejected, the one that was promoted last first.
     acts: what people want by hand and nobody has answered yet, oldest first.
     refusal: the API server's words when it refused the target's Deployment in this very pass.
+    jobs: what became of the Jobs of validations, by name. job_refusal: why one could not be made.
     replicas: what the spec asks for.
     acceptance: what the gateways say about the route.
     interval_seconds, settle_seconds: of the metrics grid; a reading at t covers what happened until t - settle.
@@ -94,6 +96,8 @@ class Observation:
     readings: tuple[Reading | Outage, ...] = ()
     adoptable: str | None = None
     refusal: str | None = None
+    jobs: Mapping[str, JobState] = field(default_factory=dict)
+    job_refusal: str | None = None
     acceptance: Acceptance = ACCEPTED
     gateway_reload_seconds: float = 5.0
     interval_seconds: float = 15.0

@@ -8,12 +8,13 @@ name and never an empty state, for an empty state would start a rollout anew.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from serin.api.reasons import Reason
 from serin.rollout.persist_acts import dump_acts, dump_standing_acts, load_acts, load_standing_acts
 from serin.rollout.plan import Plan
-from serin.rollout.state import Attempt, End, GateState, Kind, Outcome, Placed, State, Step
+from serin.rollout.state import Attempt, End, GateState, Kind, Outcome, Placed, State, Step, Validated
 from serin.stats import Counts
 from serin.stats.constant import ConstantTest
 from serin.stats.rate import RateTest
@@ -69,6 +70,7 @@ def landmark(status: Mapping[str, Any]) -> tuple[object, ...]:
         _landmark_of(status.get("stable")),
         _landmark_of(status.get("candidate")),
         tuple(rollout.get(name) for name in ("attempt", "kind", "stageIndex")),
+        tuple((one.get("name"), one.get("tries"), one.get("verdict")) for one in evidence.get("validated") or ()),
         (evidence.get("shielded"), len(evidence.get("approvals") or ()), bool(evidence.get("order"))),
         tuple(outcome.get(name) for name in ("revision", "kind", "reason", "attempt")),
         tuple((status.get(name) or {}).get("revision") for name in ("instead", "retrying")),
@@ -128,6 +130,7 @@ def _dump_attempt(attempt: Attempt) -> Json:
         "evidence": {
             **{name: getattr(attempt, name) for name in (*_ATTEMPT_NUMBERS, *_ATTEMPT_COUNTS, *_ATTEMPT_FLAGS)},
             **({"outage": list(attempt.outage)} if attempt.outage is not None else {}),
+            **({"validated": [asdict(one) for one in attempt.validated]} if attempt.validated else {}),
             "gates": [_dump_gate(gate) for gate in attempt.gates],
             **dump_standing_acts(attempt),
         },
@@ -153,6 +156,7 @@ def _load_attempt(raw: Mapping[str, Any]) -> Attempt:
         gates=tuple(_load_gate(gate) for gate in evidence["gates"]),
         steps=tuple(load_step(step) for step in raw.get("steps") or ()),
         outage=_load_missing(evidence.get("outage")),
+        validated=tuple(Validated(**one) for one in evidence.get("validated") or ()),
         **load_standing_acts(evidence),
         **numbers,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeAlias, assert_never
 
 from serin.rollout.windows import Freeze, Window
@@ -135,9 +135,25 @@ Stage: TypeAlias = Canary | Approval | Bake
 
 
 @dataclass(frozen=True, slots=True)
+class Validation:
+    """A judgement on data before the first request, made by a Job.
+
+    digest: of all that the Job is made from; another one is another question.
+    retry_seconds: after how long it is asked again when there was nothing to judge for a reason that may pass.
+    request: the stage as the policy has it, JSON. Only the policy of now is asked, so it is not stored.
+    """
+
+    name: str
+    digest: str
+    retry_seconds: float
+    request: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Stages in order and the gates they name.
 
+    validations: what comes before the first stage, in order.
     alpha, beta: the chances of a wrong rollback and of a wrong promotion of one attempt.
     progress_seconds: how much measured time the attempt may take.
     windows, freezes: when it may advance; no windows are at any time.
@@ -155,6 +171,7 @@ class Plan:
     preset: str
     windows: tuple[Window, ...] = ()
     freezes: tuple[Freeze, ...] = ()
+    validations: tuple[Validation, ...] = ()
 
     def rate_gates(self) -> tuple[RateGate, ...]:
         """The gates that are judged on counts."""
@@ -225,7 +242,12 @@ class Plan:
         raw = _fields(self)
         raw["stages"] = [_tagged(stage) for stage in self.stages]
         raw["gates"] = [_tagged(gate) for gate in self.gates]
+        raw["validations"] = [
+            {"name": one.name, "digest": one.digest, "retry_seconds": one.retry_seconds} for one in self.validations
+        ]
         # Most policies have none of them, and a status is no place for empty words.
+        if not self.validations:
+            del raw["validations"]
         for name, moments in (("windows", self.windows), ("freezes", self.freezes)):
             if moments:
                 raw[name] = [_listed(_fields(one)) for one in moments]
@@ -246,6 +268,7 @@ class Plan:
             fields["gates"] = tuple(_untagged(_GATES, gate) for gate in raw["gates"])
             fields["windows"] = tuple(Window(**{**one, "days": tuple(one["days"])}) for one in raw.get("windows") or ())
             fields["freezes"] = tuple(Freeze(**one) for one in raw.get("freezes") or ())
+            fields["validations"] = tuple(Validation(**one) for one in raw.get("validations") or ())
             return cls(**fields)
         except (KeyError, TypeError) as error:
             raise ValueError(f"not a stored plan: {error}") from error

@@ -6,29 +6,31 @@ hides a failure; and the facts that leave no choice stand before the reasons to 
     1  the candidate's pods fail by themselves        roll back, whatever the counts say
     2  its requests hang                              roll back: hung requests are never counted
     3  the gates' evidence says fail                  roll back
-    4  a person has said Abort or Rollback            roll back; a failure above is the better reason, and on record
-    5  a person has said Promote                      take all traffic when its pods are ready; not when any gate failed
-    6  stable has no ready endpoint                   the policy's onStableDown
-    7  the deadline is over                           the policy's onTimeout
-    8  an approval is not there in time               the policy's onTimeout
-    9  both arms' pods fail alike                     hold
-   10  the candidate cannot answer                    hold
-   11  the route cannot carry the weight              hold; its owner has to act
-   12  something cannot be measured                   hold; missing data is never a verdict
-   13  paused                                         hold; only advances stop, never what stands above
-   14  the traffic is too low to end before the deadline, and no weight has moved yet    hold
-   15  the stage waits for an approval                hold
-   16  pods for the next step are not there           hold
-   17  the soak, the counts or a proof are not there  wait
-   18  what the next stage judges fails already       roll back, rather than show it to more users first
-   19  outside the policy's windows, or in a freeze   hold; only the step itself waits, the soak did not
-   20  nothing is in the way                          advance
+    4  data said no, before the first request         roll back
+    5  a person has said Abort or Rollback            roll back; a failure above is the better reason, and on record
+    6  a person has said Promote                      take all traffic when its pods are ready; not when any gate failed
+    7  stable has no ready endpoint                   the policy's onStableDown
+    8  the deadline is over                           the policy's onTimeout
+    9  an approval is not there in time               the policy's onTimeout
+   10  both arms' pods fail alike                     hold
+   11  the candidate cannot answer                    hold
+   12  the route cannot carry the weight              hold; its owner has to act
+   13  something cannot be measured                   hold; missing data is never a verdict
+   14  paused                                         hold; only advances stop, never what stands above
+   15  the traffic is too low to end before the deadline, and no weight has moved yet    hold
+   16  the stage waits for an approval                hold
+   17  pods for the next step are not there           hold
+   18  a validation has not passed                    hold; no request before it has
+   19  the soak, the counts or a proof are not there  wait
+   20  what the next stage judges fails already       roll back, rather than show it to more users first
+   21  outside the policy's windows, or in a freeze   hold; only the step itself waits, the soak did not
+   22  nothing is in the way                          advance
 
-A Promote goes past 6 to 9, 12, 14, 15 and 17 to 19: it is what people break the glass for. Pods, the route and a pause
+A Promote goes past 7 to 10, 13, 15, 16 and 18 to 21: it is what people break the glass for. Pods, the route and a pause
 still hold it.
 
 Beside the list and whatever it says, a candidate that cannot answer gets weight 0 in the same pass
-(`Look.shielded`). It gets its stage's weight back when it can, but not while rules 6 to 13 hold: nobody gets more
+(`Look.shielded`). It gets its stage's weight back when it can, but not while rules 7 to 14 hold: nobody gets more
 traffic on a look that does not know enough, or that somebody has paused.
 
 A rule that has nothing to say returns None. Rules are pure; each gets the same Look.
@@ -48,6 +50,7 @@ from serin.rollout.holds import (
     too_little_traffic,
     unfit_route,
     unready_candidate,
+    validating,
 )
 from serin.rollout.look import Look
 from serin.rollout.progress import unfinished
@@ -59,6 +62,7 @@ from serin.rollout.verdicts import (
     failing_ahead,
     failing_gates,
     failing_pods,
+    failing_validation,
     hanging_candidate,
     promoted_by_hand,
     stable_down,
@@ -77,6 +81,7 @@ RULES: tuple[Callable[[Look], Ruling | None], ...] = (
     failing_pods,
     hanging_candidate,
     failing_gates,
+    failing_validation,
     ended_by_hand,
     promoted_by_hand,
     stable_down,
@@ -90,6 +95,7 @@ RULES: tuple[Callable[[Look], Ruling | None], ...] = (
     too_little_traffic,
     awaiting_approval,
     capacity,
+    validating,
     unfinished,
     failing_ahead,
     outside_window,

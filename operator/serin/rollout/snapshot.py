@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 
 from serin.api.gates import Gate as ApiGate
 from serin.api.gates import Margin
 from serin.api.resolve import ResolvedPolicy
 from serin.api.stages import Stage as ApiStage
+from serin.api.stages import Validate
 from serin.api.times import DAYS
 from serin.api.windows import Freeze as ApiFreeze
 from serin.api.windows import Window as ApiWindow
@@ -23,6 +26,7 @@ from serin.rollout.plan import (
     Plan,
     QueryGate,
     Stage,
+    Validation,
 )
 from serin.rollout.windows import Freeze, Window
 
@@ -33,7 +37,7 @@ RATE_MAX = 0.99
 def plan_of(policy: ResolvedPolicy) -> Plan:
     """The plan that a policy makes for an attempt that starts now."""
     return Plan(
-        stages=_stages(policy.stages),
+        stages=_stages([stage for stage in policy.stages if stage.validation is None]),
         gates=tuple(_gate(gate) for gate in policy.gates),
         alpha=policy.risk.false_rollback.fraction,
         beta=policy.risk.false_promotion.fraction,
@@ -45,7 +49,15 @@ def plan_of(policy: ResolvedPolicy) -> Plan:
         preset=policy.metrics.preset,
         windows=tuple(_window(window) for window in policy.windows),
         freezes=tuple(_freeze(freeze) for freeze in policy.freezes),
+        validations=tuple(
+            _validation(stage.name, stage.validation) for stage in policy.stages if stage.validation is not None
+        ),
     )
+
+
+def _validation(name: str, asked: Validate) -> Validation:
+    request = json.dumps(asked.to_dict(), sort_keys=True)
+    return Validation(name, hashlib.sha256(request.encode()).hexdigest()[:10], asked.retry.seconds, request)
 
 
 def _stages(stages: Sequence[ApiStage]) -> tuple[Stage, ...]:

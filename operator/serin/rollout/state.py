@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from serin.api.names import Slot
 from serin.api.reasons import Reason
@@ -27,6 +27,9 @@ from serin.stats import Counts
 from serin.stats.constant import ConstantTest
 from serin.stats.rate import RateTest
 from serin.traffic.weights import Weights
+
+# Sixteen stages, their ends and a few holds; the revision's record keeps the last hundred over all attempts.
+STEPS_MAX = 24
 
 
 class Kind(StrEnum):
@@ -104,6 +107,23 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Validated:
+    """How far a validation is. verdict: None while it is asked for.
+
+    digest: what was asked; another one is another question. tries: how often it was asked before.
+    stalled: undecided, and only a person can change that. at: when the answer came, by the cluster's clock.
+    """
+
+    name: str
+    digest: str
+    tries: int = 0
+    verdict: Literal["pass", "fail", "undecided"] | None = None
+    stalled: bool = False
+    message: str = ""
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One rollout of a candidate, from its start to the verdict.
 
@@ -132,6 +152,7 @@ class Attempt:
     awaiting_since: seconds since the epoch by the cluster's clock: since when people are waited for; 0 while none are.
     approvals: of the running approval stage.
     order: what a person has told it to do.
+    validated: what was judged on data before the first traffic, and what is being judged.
     """
 
     number: int
@@ -164,6 +185,7 @@ class Attempt:
     awaiting_since: float = 0.0
     approvals: tuple[Approved, ...] = ()
     order: Order | None = None
+    validated: tuple[Validated, ...] = ()
     gates: tuple[GateState, ...] = ()
     steps: tuple[Step, ...] = ()
 

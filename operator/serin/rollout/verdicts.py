@@ -18,6 +18,7 @@ from serin.rollout.plan import Approval
 from serin.rollout.progress import still_open
 from serin.rollout.rulings import Hold, RollBack, Ruling, TakeAll
 from serin.rollout.state import End
+from serin.rollout.validation import standing_of
 
 
 def failing_pods(look: Look) -> Ruling | None:
@@ -50,6 +51,14 @@ def hanging_candidate(look: Look) -> Ruling | None:
 def failing_gates(look: Look) -> Ruling | None:
     """The evidence of the required gates together reached 1/alpha."""
     return _failed(look, look.judgement)
+
+
+def failing_validation(look: Look) -> Ruling | None:
+    """The data have said no, before any user could."""
+    known = standing_of(look.attempt)
+    if known is None or known.verdict != "fail":
+        return None
+    return RollBack(End.ROLLED_BACK, Reason.VALIDATION_FAILED, f"stage {known.name}: {known.message}")
 
 
 def ended_by_hand(look: Look) -> Ruling | None:

@@ -87,7 +87,7 @@ class Looker:
         quiet: Any = Quiet()
         self.reconciler = Reconciler(
             self.cache,
-            Writer(kube, self.cache),
+            Writer(kube, self.cache, CONFIG),
             Deletion(kube, self.cache),
             quiet,
             quiet,

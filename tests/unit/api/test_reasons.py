@@ -50,6 +50,8 @@ _DESIGNED = [
 
 # What building it showed to be missing; docs/decisions says why.
 _ADDED = ["InvalidSpec", "WeightRestored", "OutsideWindow", "Frozen", "ApprovalExpired"]
+# Validation before the first user.
+_ADDED += ["Validating", "ValidationFailed", "ValidationUndecided", "ValidationBlocked"]
 
 
 def test_the_list_is_closed() -> None:

@@ -15,6 +15,7 @@ from serin.controller.kube import (
     EVENT,
     GRPC_ROUTE,
     HTTP_ROUTE,
+    JOB,
     MODEL_DEPLOYMENT,
     MODEL_REVISION,
     ROLLOUT_ACTION,
@@ -38,11 +39,12 @@ APPLIED = (SERVICE, DEPLOYMENT, *ROUTES)
 # Every request that the controller makes, by method and kind as the code writes them, and the rights it takes.
 # Watches are not here: `handlers` says them.
 CALLS: dict[str, set[Right]] = {
-    "get(kind": _of((MODEL_REVISION, *APPLIED), "get"),  # whose is it? - and what a deletion leaves
+    "get(kind": _of((MODEL_REVISION, JOB, *APPLIED), "get"),  # whose is it? - and what a deletion leaves
     "get(LEASE": set(),  # see LEASE
     "list(kind": _of((*WHOLE, *OWNED), "list"),
     "create(MODEL_REVISION": _of([MODEL_REVISION], "create"),
     "create(ROLLOUT_ACTION": _of([ROLLOUT_ACTION], "create"),  # only ever tried: is the admission policy in force?
+    "create(JOB": _of([JOB], "create"),
     "create(EVENT": _of([EVENT], "create"),
     "create(LEASE": set(),
     "apply(kind": _of(APPLIED, "patch", "create"),  # the API server asks for both where nothing is yet
@@ -54,6 +56,7 @@ CALLS: dict[str, set[Right]] = {
     "replace(MODEL_REVISION": _of([MODEL_REVISION], "update", subresource="/status"),
     "replace(LEASE": set(),
     "delete(DEPLOYMENT": _of([DEPLOYMENT], "delete"),
+    "delete(JOB": _of([JOB], "delete"),
     "delete(MODEL_REVISION": _of([MODEL_REVISION], "delete"),
     "delete(ROLLOUT_ACTION": _of([ROLLOUT_ACTION], "delete"),
     "delete(ROUTE_KINDS": _of(ROUTES, "delete"),

@@ -45,6 +45,9 @@ def test_the_list_of_rules_is_the_order_of_precedence() -> None:
     names = [one.__name__ for one in RULES]
     # What a promotion by hand says depends on what holds it, so it is not among those that speak with one reason.
     assert names.pop(names.index("ended_by_hand") + 1) == "promoted_by_hand"
+    # Two that speak only before the first request; tests/unit/rollout/test_validation.py has them.
+    assert names.pop(names.index("failing_gates") + 1) == "failing_validation"
+    assert names.pop(names.index("capacity") + 1) == "validating"
     last = ["too_little_traffic", "awaiting_approval", "capacity", "unfinished", "failing_ahead", "outside_window"]
     assert names == [*SPEAKING, *last, "advance"]
 

@@ -22,6 +22,8 @@ Commands:
     route A/B                somebody writes these weights; "route conflict REASON TEXT", "route mended"
     pause, resume            spec.rollout.paused
     refuse TEXT              the API server refuses the candidate's Deployment
+    job VERDICT WORDS        the running Job ends with an answer: gate "accuracy" says WORDS; with fault=REASON:EFFECT
+                             it had nothing to judge; "job silent WORDS" ends without an answer, "job gone" is deleted
     act ACTION VERSION KEY=VALUE ...
                              a RolloutAction: by=ACTOR, stage, reason, verified=no, made=SECONDS (ago)
     restart                  the operator is killed and comes back with what the status holds
@@ -31,6 +33,7 @@ Commands:
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +46,7 @@ from serin.metrics.reading import Missing
 from serin.rollout.decision import Decision
 from serin.rollout.observation import Refused
 from serin.traffic.weights import Units
+from serin.workloads.jobs import Ended, Running
 from serin.workloads.pods import Crash
 from tests.unit.rollout.world import NAME, World, conflict, plan_from
 
@@ -106,7 +110,8 @@ class _Player:
             return ["missing"]
         plan = plan_from(yaml.safe_load(body or POLICY))
         self.world.policy = plan
-        return [f"{stage.name} {stage.weight} % for {stage.soak_seconds:g} s" for stage in plan.stages]
+        validations = [f"{one.name}: judged on data" for one in plan.validations]
+        return [*validations, *(f"{stage.name} {stage.weight} % for {stage.soak_seconds:g} s" for stage in plan.stages)]
 
     def do_serving(self, words: list[str], _: str) -> list[str]:
         self.world.deploy(words[0])
@@ -173,6 +178,25 @@ class _Player:
             pods.ready_since = None
         elif pods.ready_since is None:
             pods.ready_since = self.world.now.timestamp()
+        return []
+
+    def do_job(self, words: list[str], _: str) -> list[str]:
+        jobs = self.world.jobs
+        (name,) = [name for name, state in jobs.items() if isinstance(state, Running)]
+        if words[0] == "gone":
+            del jobs[name]
+            return []
+        if words[0] == "silent":
+            jobs[name] = Ended("", words[1])
+            return []
+        verdict, said, *fault = words
+        answer: dict[str, Any] = {"verdict": verdict, "report": "iris-v2-0a1b", "digest": "sha256:12"}
+        if fault:
+            reason, _, effect = fault[0].removeprefix("fault=").partition(":")
+            answer["fault"] = {"reason": reason, "effect": effect, "message": said}
+        else:
+            answer["gates"] = [{"name": "accuracy", "verdict": verdict, "message": said}]
+        jobs[name] = Ended(json.dumps(answer))
         return []
 
     def do_replicas(self, words: list[str], _: str) -> list[str]:

@@ -36,6 +36,7 @@ from serin.stats import Counts
 from serin.traffic.state import Absent, Conflict, Routed, RouteState, RuleWeights
 from serin.traffic.status import ACCEPTED
 from serin.traffic.weights import Units, Weights, shares
+from serin.workloads.jobs import JobState, Running
 from serin.workloads.pods import ArmHealth, Crash
 
 START = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
@@ -106,6 +107,7 @@ class World:
         self.settle = 0.0
         self.route: RouteState = Absent()
         self.pods: dict[str, Pods] = {}
+        self.jobs: dict[str, JobState] = {}
         self.records: dict[str, dict[str, Any]] = {}
         self.traffic = Traffic()
         self.outage: str | None = None
@@ -185,6 +187,7 @@ class World:
             readings=readings,
             adoptable=self.adoptable,
             refusal=self.refusal,
+            jobs=dict(self.jobs),
             acceptance=self.acceptance,
             gateway_reload_seconds=5.0,
             interval_seconds=INTERVAL,
@@ -203,6 +206,8 @@ class World:
             pods.slot, pods.replicas = work.slot, work.replicas
             if not work.replicas:
                 pods.ready, pods.crash, pods.restarts, pods.evicted, pods.pending = None, None, 0, False, None
+        for job in decision.desired.jobs:
+            self.jobs.setdefault(job.name, Running())
         for pods in self.pods.values():
             pods.ready_since = (pods.ready_since or self.now.timestamp()) if pods.ready_now else None
         wanted = decision.desired.weights

@@ -1,0 +1,68 @@
+"""Jobs of validations: made when they are asked for, deleted when nobody asks any more.
+
+A Job is made under the name of its question and never changed. One that has ended is left to its TTL, log and all: its
+answer is in the status by then, or will be read from it.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from serin.controller.cache import Cache
+from serin.controller.claims import Claims
+from serin.controller.config import Config
+from serin.controller.kube import JOB, Conflict, Forbidden, Invalid, Kube
+from serin.controller.observe import View
+from serin.rollout.decision import Decision, JobWork
+from serin.rollout.plan import Plan
+from serin.workloads.evaluation import evaluation_job
+from serin.workloads.jobs import Running
+
+Json = dict[str, Any]
+logger = logging.getLogger(__name__)
+
+
+class Jobs:
+    """Writes Jobs."""
+
+    def __init__(self, kube: Kube, cache: Cache, claims: Claims, config: Config) -> None:
+        """One for the whole operator."""
+        self._kube, self._cache, self._claims, self._config = kube, cache, claims, config
+
+    async def write(self, view: View, decision: Decision) -> str | None:
+        """Make what is missing and end what is asked no more. Returns the API server's words when it refuses one."""
+        wanted = {work.name for work in decision.desired.jobs}
+        for name in view.jobs:
+            if name not in wanted and isinstance(view.seen.jobs.get(name), Running):
+                await self._kube.delete(JOB, view.md.metadata.namespace, name)
+        for work in decision.desired.jobs:
+            if work.name not in view.jobs and (words := await self._make(view, work)) is not None:
+                logger.warning("no Job", extra={"object": view.seen.name, "what": work.name, "why": words})
+                return words
+        return None
+
+    async def _make(self, view: View, work: JobWork) -> str | None:
+        plan = view.seen.policy
+        asked = [one for one in plan.validations if one.name == work.stage] if isinstance(plan, Plan) else []
+        if not asked:
+            return "the policy cannot be read now"
+        job = evaluation_job(
+            view.md,
+            asked[0].request,
+            name=work.name,
+            stage=work.stage,
+            revision=work.revision,
+            candidate=work.candidate,
+            stable=work.stable,
+            image=self._config.evaluation_image,
+        )
+        try:
+            self._cache.put("Job", await self._kube.create(JOB, job))
+        except Conflict:
+            live = await self._claims.ours(view, JOB, work.name)
+            if live is not None:
+                self._cache.put("Job", live)
+        except (Invalid, Forbidden) as error:
+            return f"validate.template: {error}"
+        return None

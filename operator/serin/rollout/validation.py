@@ -1,0 +1,136 @@
+"""Judged on data before the first request: what is asked, what came back, and what it means for the candidate.
+
+    pods ready -> asked (a Job runs) -> pass                  the next validation, then the first stage
+                                     -> fail                  roll back; nobody has seen the candidate
+                                     -> nothing to judge      hold; asked again after `retry` when that may help
+
+An answer is stored with the attempt as soon as it is seen, so it counts once, whatever becomes of the Job. A Job that
+is gone without an answer is made again under the same name. Pure: Jobs are facts of the observation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final, Literal, assert_never
+
+from serin.api.reasons import Reason
+from serin.rollout.instants import stamp
+from serin.rollout.plan import Plan, Validation
+from serin.rollout.state import STEPS_MAX, Attempt, Placed, Step, Validated
+from serin.workloads.jobs import Ended, JobState
+
+MESSAGE_CHARACTERS_MAX: Final = 1000
+
+Json = Mapping[str, Any]
+
+
+def open_validation(attempt: Attempt) -> Validation | None:
+    """The validation that is to be passed next; None when all are, or traffic has begun."""
+    if attempt.stage >= 0:
+        return None
+    passed = {(one.name, one.digest) for one in attempt.validated if one.verdict == "pass"}
+    return next((one for one in attempt.plan.validations if (one.name, one.digest) not in passed), None)
+
+
+def standing_of(attempt: Attempt) -> Validated | None:
+    """How far the open validation is; None before it is asked for the first time."""
+    asked = open_validation(attempt)
+    if asked is None:
+        return None
+    return next((one for one in attempt.validated if (one.name, one.digest) == (asked.name, asked.digest)), None)
+
+
+def job_name(deployment: str, revision: str, attempt: int, asked: Validated) -> str:
+    """The Job of a question: another attempt, policy or try is another Job. At most 53 characters."""
+    text = json.dumps([revision, attempt, asked.name, asked.digest, asked.tries])
+    return f"{deployment}-v-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
+
+
+def go_on(
+    attempt: Attempt, candidate: Placed, deployment: str, jobs: Mapping[str, JobState], now: datetime, *, ready: bool
+) -> Attempt:
+    """The attempt with what is known by now: asked when its pods are ready, an answer taken in, asked again in time."""
+    asked = open_validation(attempt)
+    if asked is None:
+        return attempt
+    known = standing_of(attempt)
+    if known is None:
+        return _with(attempt, Validated(asked.name, asked.digest)) if ready else attempt
+    if known.verdict is None:
+        state = jobs.get(job_name(deployment, candidate.revision, attempt.number, known))
+        return attempt if not isinstance(state, Ended) else _told(attempt, known, state, candidate, now)
+    if again_in(known, asked, now.timestamp()) == 0.0:
+        return _with(attempt, Validated(asked.name, asked.digest, tries=known.tries + 1))
+    return attempt
+
+
+def again_in(known: Validated, asked: Validation, now: float) -> float | None:
+    """In how many seconds it is asked again; None when that would not help."""
+    if known.verdict != "undecided" or known.stalled:
+        return None
+    return max(0.0, known.at + asked.retry_seconds - now)
+
+
+def _told(attempt: Attempt, known: Validated, ended: Ended, candidate: Placed, now: datetime) -> Attempt:
+    verdict, stalled, message = read_answer(ended, candidate.revision)
+    told = replace(known, verdict=verdict, stalled=stalled, message=message, at=now.timestamp())
+    match verdict:
+        case "pass":
+            reason = Reason.ROLLING_OUT
+        case "fail":
+            reason = Reason.VALIDATION_FAILED
+        case "undecided":
+            reason = Reason.VALIDATION_BLOCKED if stalled else Reason.VALIDATION_UNDECIDED
+        case _:
+            assert_never(verdict)
+    step = Step(attempt.instant, stamp(now), known.name, 0, "validate", reason, f"{verdict}: {message}")
+    return replace(_with(attempt, told), steps=(*attempt.steps, step)[-STEPS_MAX:])
+
+
+def read_answer(ended: Ended, revision: str) -> tuple[Literal["pass", "fail", "undecided"], bool, str]:
+    """Verdict, whether only a person can help, and words. Whatever cannot be read is undecided, never a pass."""
+    try:
+        raw = json.loads(ended.answer) if ended.answer else {}
+    except ValueError:
+        raw = {}
+    if not isinstance(raw, dict) or raw.get("verdict") not in ("pass", "fail", "undecided"):
+        words = ended.failed or "it ended"
+        said = f"; its last words: {ended.answer[:300]}" if ended.answer else ""
+        return "undecided", True, f"the Job gave no answer ({words}){said}"
+    if raw.get("revision") not in (None, revision):
+        return "undecided", True, f"the answer is about {raw['revision']} and not about {revision}"
+    message = _words(raw)[:MESSAGE_CHARACTERS_MAX]
+    fault = raw.get("fault") or {}
+    if raw["verdict"] == "pass" and (fault or not raw.get("gates")):
+        return "undecided", True, f"a pass without a gate, or beside a fault, is none; {message}"
+    return raw["verdict"], fault.get("effect") != "hold", message
+
+
+def _words(raw: Json) -> str:
+    fault = raw.get("fault") or {}
+    parts = [f"{fault.get('reason')}: {fault.get('message')}"] if fault else []
+    # The program names the worst first; what passed beside a failure is not what anybody asks for.
+    gates = [one for one in raw.get("gates") or () if isinstance(one, dict)]
+    worst = [one for one in gates if one.get("verdict") == raw["verdict"]] or gates
+    parts += [f"{one.get('name')}: {one.get('message')}" for one in worst[:4]]
+    left = len(worst) - 4 + int(raw.get("gatesLeftOut") or 0)
+    if left > 0:
+        parts.append(f"and {left} more")
+    if raw.get("report"):
+        parts.append(f"report {raw['report']} {raw.get('digest') or ''}".rstrip())
+    return "; ".join(parts) or "no words"
+
+
+def _with(attempt: Attempt, one: Validated) -> Attempt:
+    others = tuple(known for known in attempt.validated if known.name != one.name)
+    return replace(attempt, validated=(*others, one))
+
+
+def kept(attempt: Attempt, plan: Plan) -> tuple[Validated, ...]:
+    """What still counts by another policy: answers to the same questions."""
+    asked = {(one.name, one.digest) for one in plan.validations}
+    return tuple(one for one in attempt.validated if (one.name, one.digest) in asked)

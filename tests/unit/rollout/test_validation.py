@@ -1,0 +1,148 @@
+"""Judged on data before the first request: what an answer is, and what is made of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from serin.api.reasons import Reason
+from serin.rollout import validation
+from serin.rollout.holds import validating
+from serin.rollout.plan import Validation
+from serin.rollout.rulings import Hold, RollBack
+from serin.rollout.state import Validated
+from serin.rollout.verdicts import failing_validation
+from serin.workloads.jobs import Ended, Running
+from tests.unit.rollout.looks import CANDIDATE, attempt, by_plan, look, seen
+
+HOLDOUT = Validation("holdout", "d1", 600.0)
+GATE = {"name": "good", "verdict": "pass", "message": "0.97"}
+
+
+def answer(verdict: str = "pass", **more: Any) -> Ended:
+    """What a Job's pod says at its end."""
+    return Ended(json.dumps({"verdict": verdict, "revision": CANDIDATE, "gates": [GATE], **more}))
+
+
+@pytest.mark.parametrize(
+    ("sentence", "ended", "want_verdict", "want_stalled"),
+    [
+        ("all gates pass", answer(), "pass", True),
+        ("a gate fails", answer("fail"), "fail", True),
+        ("too few rows", answer("undecided"), "undecided", True),
+        ("stale data pass by themselves", answer("undecided", fault={"effect": "hold"}), "undecided", False),
+        ("broken data do not", answer("undecided", fault={"effect": "stalled"}), "undecided", True),
+        ("the candidate answers nonsense", answer("fail", fault={"effect": "reject"}), "fail", True),
+        ("a pass beside a fault is none", answer(fault={"effect": "hold"}), "undecided", True),
+        ("a pass without a gate is none", answer(gates=[]), "undecided", True),
+        ("an answer about somebody else", answer(revision="iris-v9"), "undecided", True),
+        ("a verdict that nobody knows", answer("good"), "undecided", True),
+        ("no answer", Ended("", "DeadlineExceeded: Job was active longer than specified deadline"), "undecided", True),
+        ("words and no JSON", Ended("Traceback (most recent call last)", "BackoffLimitExceeded"), "undecided", True),
+        ("JSON that is no object", Ended('["pass"]'), "undecided", True),
+        ("half an answer", Ended('{"verdict": "pa'), "undecided", True),
+        ("a failed Job whose last pod did answer", replace(answer("fail"), failed="BackoffLimit"), "fail", True),
+    ],
+)
+def test_only_a_whole_answer_is_a_verdict(sentence: str, ended: Ended, want_verdict: str, want_stalled: bool) -> None:
+    verdict, stalled, message = validation.read_answer(ended, CANDIDATE)
+    assert (verdict, stalled) == (want_verdict, want_stalled), sentence
+    assert message
+
+
+def test_words_name_the_gates_that_decided_first() -> None:
+    gates = [{"name": f"g{number}", "verdict": "fail", "message": "low"} for number in range(6)]
+    ended = answer("fail", gates=[*gates, GATE], gatesLeftOut=2, report="iris-v2-ab", digest="sha256:12")
+    _, _, message = validation.read_answer(ended, CANDIDATE)
+    assert message == "g0: low; g1: low; g2: low; g3: low; and 4 more; report iris-v2-ab sha256:12"
+
+
+def test_another_attempt_policy_or_try_is_another_job() -> None:
+    asked = Validated("holdout", "d1")
+    names = {
+        validation.job_name("iris", CANDIDATE, 1, asked),
+        validation.job_name("iris", CANDIDATE, 2, asked),
+        validation.job_name("iris", "iris-v3", 1, asked),
+        validation.job_name("iris", CANDIDATE, 1, replace(asked, digest="d2")),
+        validation.job_name("iris", CANDIDATE, 1, replace(asked, tries=1)),
+        validation.job_name("iris", CANDIDATE, 1, replace(asked, name="second")),
+    }
+    assert len(names) == 6
+    assert max(map(len, {validation.job_name("x" * 40, CANDIDATE, 1, asked)})) <= 53
+
+
+@pytest.mark.parametrize(
+    ("sentence", "known", "want"),
+    [
+        ("not asked yet", (), Reason.VALIDATING),
+        ("asked", (Validated("holdout", "d1"),), Reason.VALIDATING),
+        ("an answer to another question", (Validated("holdout", "d0", verdict="pass"),), Reason.VALIDATING),
+        ("may pass", (Validated("holdout", "d1", verdict="undecided"),), Reason.VALIDATION_UNDECIDED),
+        (
+            "does not pass",
+            (Validated("holdout", "d1", verdict="undecided", stalled=True),),
+            Reason.VALIDATION_BLOCKED,
+        ),
+        ("passed", (Validated("holdout", "d1", verdict="pass"),), None),
+    ],
+)
+def test_no_request_before_every_validation_has_passed(
+    sentence: str, known: tuple[Validated, ...], want: Reason | None
+) -> None:
+    ruling = validating(look(by_plan(validations=(HOLDOUT,)), attempt(validated=known), stage=-1))
+    assert (ruling.reason if isinstance(ruling, Hold) else None) is want, sentence
+
+
+def test_one_after_another() -> None:
+    """The second is asked when the first has passed."""
+    two = by_plan(validations=(HOLDOUT, replace(HOLDOUT, name="second")))
+    ruling = validating(look(two, attempt(validated=(Validated("holdout", "d1", verdict="pass"),)), stage=-1))
+    assert isinstance(ruling, Hold)
+    assert "stage second" in ruling.message
+
+
+def test_a_job_that_cannot_be_made_is_said_in_the_api_servers_words() -> None:
+    ruling = validating(look(by_plan(validations=(HOLDOUT,)), seen(job_refusal="quota exceeded"), stage=-1))
+    assert isinstance(ruling, Hold)
+    assert ruling.stalled
+    assert "quota exceeded" in ruling.message
+
+
+def test_a_failed_validation_rolls_back() -> None:
+    known = (Validated("holdout", "d1", verdict="fail", message="good: 0.7"),)
+    ruling = failing_validation(look(by_plan(validations=(HOLDOUT,)), attempt(validated=known), stage=-1))
+    assert isinstance(ruling, RollBack)
+    assert ruling.reason is Reason.VALIDATION_FAILED
+    assert ruling.message == "stage holdout: good: 0.7"
+
+
+def test_once_there_is_traffic_nothing_is_validated_any_more() -> None:
+    """An edit of the policy in mid-rollout asks nothing of a candidate that users have seen already."""
+    found = look(by_plan(validations=(HOLDOUT,)), stage=0)
+    assert validating(found) is None
+    assert failing_validation(found) is None
+    assert validation.standing_of(found.attempt) is None
+
+
+def test_a_running_job_changes_nothing() -> None:
+    found = look(by_plan(validations=(HOLDOUT,)), attempt(validated=(Validated("holdout", "d1"),)), stage=-1)
+    name = validation.job_name("iris", CANDIDATE, found.attempt.number, Validated("holdout", "d1"))
+    for jobs in ({}, {name: Running()}, {"another": answer()}):
+        same = validation.go_on(found.attempt, found.candidate, "iris", jobs, _now(found.now), ready=True)
+        assert same == found.attempt
+
+
+def test_what_may_pass_is_asked_again_after_the_retry_and_not_before() -> None:
+    told = Validated("holdout", "d1", verdict="undecided", at=1000.0)
+    found = look(by_plan(validations=(HOLDOUT,)), attempt(validated=(told,)), stage=-1)
+    for now, want in ((1599.0, told), (1600.0, Validated("holdout", "d1", tries=1))):
+        gone_on = validation.go_on(found.attempt, found.candidate, "iris", {}, _now(now), ready=True)
+        assert gone_on.validated == (want,)
+
+
+def _now(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

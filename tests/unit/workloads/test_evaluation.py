@@ -1,0 +1,183 @@
+"""The Job of a validate stage, and what a Job says."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from serin.api.stages import Validate
+from serin.workloads.evaluation import ANNOTATION, evaluation_job, has_image
+from serin.workloads.jobs import Ended, Running, job_state
+from tests.unit.workloads.builders import deployment
+
+Json = dict[str, Any]
+
+EVALUATION: Json = {
+    "task": "classification",
+    "datasets": [{"name": "holdout", "path": "/data/holdout.csv", "target": "species"}],
+    "gates": [{"name": "good", "metric": "accuracy", "min": 0.9}],
+    "endpoint": {"protocol": "openInference", "model": "iris"},
+}
+
+
+def build(template: Json | None = None, **more: Any) -> Json:
+    """The Job of a stage with this template."""
+    raw = {"evaluation": EVALUATION, **({"template": template} if template is not None else {}), **more}
+    request = json.dumps(Validate.model_validate(raw).to_dict())
+    return evaluation_job(
+        deployment(),
+        request,
+        name="iris-v-1",
+        stage="holdout",
+        revision="iris-2-ab",
+        candidate="b",
+        stable="a",
+        image="s",
+    )
+
+
+def pod_of(job: Json) -> Json:
+    found: Json = job["spec"]["template"]["spec"]
+    return found
+
+
+def test_it_belongs_to_its_deployment_and_its_pods_to_no_slot() -> None:
+    """A pod with the slot's label would get users' requests, one with the revision's would count as the candidate's."""
+    job = build()
+    assert job["metadata"]["ownerReferences"][0]["uid"] == "uid-iris"
+    assert job["spec"]["template"]["metadata"]["labels"] == {
+        "app.kubernetes.io/managed-by": "serin",
+        "serin.dev/deployment": "iris",
+        "serin.dev/job": "iris-v-1",
+        "serin.dev/stage": "holdout",
+    }
+
+
+def test_both_arms_are_asked_at_their_own_services() -> None:
+    config = json.loads(build()["spec"]["template"]["metadata"]["annotations"][ANNOTATION])
+    assert config == {
+        "task": "classification",
+        "revision": "iris-2-ab",
+        "datasets": EVALUATION["datasets"],
+        "gates": EVALUATION["gates"],
+        "endpoints": {
+            "candidate": {"protocol": "openInference", "model": "iris", "url": "http://iris-b.ml.svc:8080"},
+            "stable": {"protocol": "openInference", "model": "iris", "url": "http://iris-a.ml.svc:8080"},
+        },
+    }
+
+
+def test_the_configuration_is_a_file_in_the_pod() -> None:
+    """By the downward API: no ConfigMap is made, so no right to any is needed."""
+    pod = pod_of(build())
+    (container,) = pod["containers"]
+    assert container["command"] == ["serin", "evaluate"]
+    assert container["args"][:2] == ["--config", "/etc/serin/evaluation/evaluation.yaml"]
+    volume = next(one for one in pod["volumes"] if one["name"] == "serin-evaluation")
+    (item,) = volume["downwardAPI"]["items"]
+    assert item["fieldRef"]["fieldPath"] == "metadata.annotations['serin.dev/evaluation']"
+    assert {"name": "serin-evaluation", "mountPath": "/etc/serin/evaluation", "readOnly": True} in container[
+        "volumeMounts"
+    ]
+
+
+def test_a_pod_that_was_taken_away_costs_no_try() -> None:
+    spec = build(deadline="90s")["spec"]
+    assert spec["activeDeadlineSeconds"] == 90
+    assert spec["backoffLimit"] == 2
+    (rule,) = spec["podFailurePolicy"]["rules"]
+    assert rule["action"] == "Ignore"
+    assert rule["onPodConditions"] == [{"type": "DisruptionTarget", "status": "True"}]
+    assert pod_of(build())["restartPolicy"] == "Never"
+
+
+def test_what_the_user_says_stands() -> None:
+    """Volumes, a program of theirs, a place for reports, a sidecar."""
+    mine = {
+        "name": "evaluate",
+        "image": "mine:1",
+        "command": ["judge"],
+        "args": [],
+        "env": [{"name": "TOKEN", "value": "x"}],
+        "volumeMounts": [{"name": "kept", "mountPath": "/reports"}],
+    }
+    kept = {"name": "kept", "persistentVolumeClaim": {"claimName": "reports"}}
+    template = {
+        "metadata": {"labels": {"team": "ml"}, "annotations": {"note": "x"}},
+        "spec": {"serviceAccountName": "judge", "containers": [{"name": "side"}, mine], "volumes": [kept]},
+    }
+    job = build(template)
+    pod = pod_of(job)
+    assert pod["serviceAccountName"] == "judge"
+    assert job["spec"]["template"]["metadata"]["labels"]["team"] == "ml"
+    assert job["spec"]["template"]["metadata"]["annotations"]["note"] == "x"
+    container = pod["containers"][1]
+    assert (container["image"], container["command"], container["args"]) == ("mine:1", ["judge"], [])
+    names = [one["name"] for one in container["env"]]
+    assert names == ["TOKEN", "SERIN_REVISION", "SERIN_CANDIDATE_URL", "SERIN_STABLE_URL"]
+    assert [one["name"] for one in pod["volumes"]] == ["kept", "serin-evaluation"]
+    assert build(template) == job, "nothing of the user's own object was changed"
+
+
+@pytest.mark.parametrize(
+    ("template", "want"),
+    [
+        (None, False),
+        ({"spec": {"containers": [{"name": "other", "image": "x"}]}}, False),
+        ({"spec": {"containers": [{"name": "evaluate", "image": "x"}]}}, True),
+    ],
+)
+def test_a_stage_says_itself_what_runs_or_not(template: Json | None, want: bool) -> None:
+    raw = {"evaluation": EVALUATION, **({"template": template} if template else {})}
+    assert has_image(json.dumps(raw)) is want
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"task": "classification"}, "datasets is required"),
+        (EVALUATION | {"revision": "x"}, "filled in by Serin"),
+        (EVALUATION | {"endpoints": {}}, "filled in by Serin"),
+        (EVALUATION | {"slices": ["x" * 33_000]}, "at most 32768 bytes"),
+    ],
+)
+def test_an_evaluation_that_cannot_be_one_is_refused(wrong: Json, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Validate.model_validate({"evaluation": wrong})
+
+
+def job(**conditions: str) -> Json:
+    """A Job with these conditions."""
+    found = [
+        {"type": kind, "status": status, "reason": "Because", "message": "of it"} for kind, status in conditions.items()
+    ]
+    return {"metadata": {"name": "iris-v-1"}, "status": {"conditions": found}}
+
+
+def pod(message: str | None, created: str = "2026-11-21T12:00:00Z", of: str = "iris-v-1") -> Json:
+    """A pod that ended with words."""
+    terminated = {"exitCode": 0, **({"message": message} if message is not None else {})}
+    return {
+        "metadata": {"labels": {"serin.dev/job": of}, "creationTimestamp": created},
+        "status": {"containerStatuses": [{"name": "evaluate", "state": {"terminated": terminated}}]},
+    }
+
+
+def test_a_job_without_a_final_condition_runs() -> None:
+    """A pod of it may have failed, or its node may be gone: Kubernetes starts another."""
+    assert job_state(job(), [pod("an answer")]) == Running()
+    assert job_state(job(SuccessCriteriaMet="True", Complete="False"), [pod("an answer")]) == Running()
+
+
+def test_the_last_pod_that_said_something_is_the_answer() -> None:
+    pods = [
+        pod("second", "2026-11-21T12:05:00Z"),
+        pod("first"),
+        pod(None, "2026-11-21T12:09:00Z"),
+        pod("x", of="other"),
+    ]
+    assert job_state(job(Complete="True"), pods) == Ended("second")
+    assert job_state(job(Failed="True"), pods) == Ended("second", "Because: of it")
+    assert job_state(job(Complete="True"), []) == Ended("")
