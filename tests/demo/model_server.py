@@ -10,6 +10,7 @@ Faults, by environment, because a demonstration needs bad versions:
     FAIL_FRACTION         this share of inference requests answers 500
     SLOW_FRACTION         this share takes SLOW_SECONDS (default 0.5) longer
     HANG_FRACTION         this share is never answered
+    WRONG_FRACTION        this share of rows gets another species: always the same rows, but others in each version
     CRASH_AFTER_SECONDS   the process ends with exit code 1
     START_DELAY_SECONDS   it is live but not ready for so long
 
@@ -27,6 +28,7 @@ import random
 import signal
 import sys
 import time
+import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -69,6 +71,7 @@ class Settings:
     slow_fraction: float = 0.0
     slow_seconds: float = 0.5
     hang_fraction: float = 0.0
+    wrong_fraction: float = 0.0
     crash_after_seconds: float = 0.0
     start_delay_seconds: float = 0.0
 
@@ -88,6 +91,7 @@ class Settings:
             slow_fraction=number("SLOW_FRACTION", 0),
             slow_seconds=number("SLOW_SECONDS", 0.5),
             hang_fraction=number("HANG_FRACTION", 0),
+            wrong_fraction=number("WRONG_FRACTION", 0),
             crash_after_seconds=number("CRASH_AFTER_SECONDS", 0),
             start_delay_seconds=number("START_DELAY_SECONDS", 0),
         )
@@ -102,15 +106,20 @@ class Refused(Exception):
 
 
 class IrisModel:
-    """Logistic regression on the iris data."""
+    """Logistic regression on the iris data, as wrong as it is told to be."""
 
-    def __init__(self) -> None:
+    def __init__(self, wrong_fraction: float = 0.0, version: str = "1") -> None:
+        self._wrong_fraction, self._salt = wrong_fraction, version.encode()
         rows, species = load_iris(return_X_y=True)
         self._model = LogisticRegression(max_iter=500).fit(rows, species)
 
     def infer(self, rows: NDArray[np.float64]) -> dict[str, tuple[str, NDArray[Any]]]:
         """Return each output's datatype and values."""
         probabilities = self._model.predict_proba(rows)
+        if self._wrong_fraction:
+            shares = [zlib.crc32(self._salt + row.tobytes()) / 2**32 for row in np.ascontiguousarray(rows)]
+            wrong = np.array(shares) < self._wrong_fraction
+            probabilities[wrong] = np.roll(probabilities[wrong], 1, axis=1)
         return {
             "species": ("INT64", probabilities.argmax(axis=1)),
             "probabilities": ("FP64", probabilities),
@@ -316,7 +325,7 @@ def requested_outputs(call: Json, known: list[str]) -> list[str]:
 async def serve(settings: Settings) -> int:
     """Serve until SIGTERM, then drain; return the exit code."""
     loop = asyncio.get_running_loop()
-    server = Server(settings, IrisModel())
+    server = Server(settings, IrisModel(settings.wrong_fraction, settings.version))
     runner = web.AppRunner(server.application(), access_log=None, handle_signals=False, shutdown_timeout=0.5)
     await runner.setup()
     await web.TCPSite(runner, "0.0.0.0", settings.port, backlog=1024).start()

@@ -11,10 +11,11 @@ cannot start. What tests of an operator look at is faithful, the rest is absent:
 - init containers, also those that keep running (restartPolicy Always); restart policies and back-off;
 - startup, readiness and liveness probes by http, tcp and exec; preStop hooks and the grace period;
 - termination messages; OOMKilled when the resident memory of a container passes its limit;
+- a Service's name stands for its ready pods, by /etc/hosts (`names`), where its port is theirs;
 - `KUBERNETES_SERVICE_HOST` names the API server, so in-cluster configuration works.
 
 Not here: image pulls, users and security contexts, CPU limits, persistent volumes, ConfigMap updates in
 running pods, renewal of service-account tokens, postStart hooks, gRPC probes, ephemeral containers, events,
-`kubectl logs` and `exec` (see `Access.logs`), cluster DNS, and ClusterIPs: nothing routes to a Service's own
-address, so use pod addresses or the Gateway. All pods see each other's processes.
+`kubectl logs` and `exec` (see `Access.logs`), and ClusterIPs: nothing routes to a Service's own
+address, so use names, pod addresses or the Gateway. All pods see each other's processes.
 """

@@ -8,6 +8,7 @@ import sys
 import traceback
 
 from tests.cluster.agent import fake, memory, network, node
+from tests.cluster.agent.names import Names
 from tests.cluster.agent.objects import Reader
 from tests.cluster.agent.pod import Node, Pod
 from tests.cluster.api import Api, Object
@@ -23,6 +24,7 @@ class Agent:
         self._fake_only = settings.agent_mode == "fake"
         self._fakes = fake.FakePods(api, network.fake_addresses())
         self._memory = memory.Watcher()
+        self._names = Names(api, settings.path / "hosts")
         self._api = api
         self._node = Node(
             api=api,
@@ -41,6 +43,7 @@ class Agent:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._memory.run())
             tasks.create_task(self._fakes.run())
+            tasks.create_task(self._names.run())
             tasks.create_task(self._watch())
 
     async def _watch(self) -> None:

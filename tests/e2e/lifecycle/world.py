@@ -52,6 +52,7 @@ PATHS = {
     "HTTPRoute": "/apis/gateway.networking.k8s.io/v1/namespaces/{0}/httproutes",
     "Deployment": "/apis/apps/v1/namespaces/{0}/deployments",
     "Service": "/api/v1/namespaces/{0}/services",
+    "Job": "/apis/batch/v1/namespaces/{0}/jobs",
     "Pod": "/api/v1/namespaces/{0}/pods",
     "Event": "/apis/events.k8s.io/v1/namespaces/{0}/events",
 }

@@ -25,7 +25,9 @@ from serin.controller.telemetry import Telemetry
 from tests.unit.api.builders import deployment
 
 Json = dict[str, Any]
-CONFIG = Config.model_validate({"metricSources": [{"name": "default", "url": "http://prometheus.example:9090"}]})
+CONFIG = Config.model_validate(
+    {"metricSources": [{"name": "default", "url": "http://prometheus.example:9090"}], "gatewayReloadSeconds": 0}
+)
 
 CONTAINER: Json = {
     "name": "model",

@@ -1,0 +1,234 @@
+"""The stage validate on a real cluster: real models, asked by real Jobs on the iris data, before any user asks them."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.datasets import load_iris
+
+from tests.demo.manifests import REPOSITORY
+from tests.demo.stage import condition
+from tests.e2e.lifecycle.world import GATES, Json, Model, World, promoted, serving, stalled, together, waiting
+
+ROWS = 3000
+FEATURES = ("sepal_length", "sepal_width", "petal_length", "petal_width")
+
+
+def holdout(folder: Path, name: str, *, rows: int = ROWS, age: timedelta = timedelta(days=1), **columns: str) -> Path:
+    """A data set of flowers near those of the iris data, each with the day it was measured."""
+    place = folder / name
+    place.mkdir(exist_ok=True)
+    known, species = load_iris(return_X_y=True)
+    chance = np.random.default_rng(7)
+    picked = chance.integers(len(known), size=rows)
+    flowers = known[picked] + chance.normal(0, 0.01, (rows, 4))
+    measured = (datetime.now(UTC) - age).isoformat()
+    with (place / "holdout.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*(columns.get(one, one) for one in FEATURES), "species", "measured"])
+        writer.writerows(
+            [*map(float, flower), int(species[row]), measured] for flower, row in zip(flowers, picked, strict=True)
+        )
+    return place
+
+
+def validated(data: Path, *gates: Json, retry: str = "10m", **evaluation: Any) -> Json:
+    """A rollout whose first stage judges on this data."""
+    asked = {
+        "task": "classification",
+        "classes": [0, 1, 2],
+        "datasets": [
+            {
+                "name": "holdout",
+                "path": "/data/holdout.csv",
+                "target": "species",
+                "timeColumn": "measured",
+                "maxAge": "30d",
+            }
+        ],
+        "endpoint": {
+            "protocol": "openInference",
+            "model": "iris",
+            "answer": {"prediction": "species", "scores": "probabilities"},
+        },
+        "asking": {"attempts": 2, "requestTimeout": "10s"},
+        "intervals": {"resamples": 200},
+        "gates": [{"name": "good", "metric": "accuracy", "min": 0.8}, *gates],
+        **evaluation,
+    }
+    container = {
+        "name": "evaluate",
+        "image": "demo.local/serin-evaluate",  # a name only: the local cluster runs the command
+        "command": [sys.executable, "-m", "serin", "evaluate"],
+        "env": [{"name": "PYTHONPATH", "value": str(REPOSITORY / "operator")}],
+        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+    }
+    volumes = [{"name": "data", "hostPath": {"path": str(data)}}]
+    stage = {"evaluation": asked, "retry": retry, "template": {"spec": {"containers": [container], "volumes": volumes}}}
+    stages = [
+        {"name": "holdout", "validate": stage},
+        {"name": "half", "canary": {"weight": 50, "soak": "2s"}},
+    ]
+    return {"gates": GATES, "stages": stages}
+
+
+def wrong(fraction: float) -> Json:
+    """A model that gives this share of the rows another species."""
+    return {"WRONG_FRACTION": fraction}
+
+
+async def jobs(iris: Model) -> list[Json]:
+    """The Jobs of a ModelDeployment."""
+    return await iris.world.list("Job", deployment=iris.name)
+
+
+async def never_saw_a_request(iris: Model) -> bool:
+    """Whether the route never gave anything to the candidate's slot."""
+    return set(iris.shares()) == {(100, 0)}
+
+
+def answers(revision: Json) -> list[str]:
+    """What the record says of validations."""
+    return [one["message"] for one in revision["status"].get("record", []) if one["decision"] == "validate"]
+
+
+@together
+async def test_a_better_model_passes_on_data_before_it_gets_a_request(world: World) -> None:
+    """The answer is in the record with numbers and the report's digest, and the rollout goes on."""
+    iris = world.model("judged-well")
+    plan = validated(
+        holdout(world.folder, "well"), {"name": "no-worse", "metric": "accuracy", "maxDropVersusStable": 0.02}
+    )
+    await iris.serve("1", faults=wrong(0.05), scikit_learn=True)
+    async with world.load(iris.host) as load:
+        await iris.apply(iris.spec("2", scikit_learn=True, rollout=plan))
+        md = await iris.until(waiting("Validating", "holdout"))
+        assert md["status"]["phase"] == "Validating"
+        assert md["status"]["rollout"]["stage"] == "holdout"
+        assert await never_saw_a_request(iris)
+        await iris.until(promoted("2"))
+    assert not load.failures
+    await iris.until_verdict("2", "Stable")
+    (answer,) = answers(await iris.revision("2"))
+    assert answer.startswith("pass: "), answer
+    assert "good: " in answer
+    assert "sha256:" in answer
+    assert len(await jobs(iris)) == 1, "asked once"
+
+
+@together
+async def test_a_worse_model_is_rejected_and_nobody_has_seen_it(world: World) -> None:
+    """ValidationFailed with the gate and its interval; stable was never touched."""
+    iris = world.model("judged-bad")
+    await iris.serve("1", scikit_learn=True)
+    async with world.load(iris.host) as load:
+        await iris.apply(iris.spec("2", wrong(0.4), scikit_learn=True, rollout=validated(holdout(world.folder, "bad"))))
+        md = await iris.until(stalled("RolledBack", "ValidationFailed", "good: "))
+        assert serving(md, "1")
+    assert not load.failures
+    assert not load.of("2")
+    assert await never_saw_a_request(iris)
+    await iris.until_verdict("2", "Rejected")
+    await iris.told_once("ValidationFailed")
+
+
+@together
+async def test_a_higher_score_with_negative_flips_is_stopped(world: World) -> None:
+    """92 % right before and 96 % now, but about 4 % of what was right before is wrong now."""
+    iris = world.model("judged-flips")
+    flips = {"name": "flips", "metric": "negativeFlipRate", "max": 0.02}
+    better = {"name": "better", "metric": "accuracy", "maxDropVersusStable": 0.0}
+    await iris.serve("1", faults=wrong(0.08), scikit_learn=True)
+    await iris.apply(
+        iris.spec("2", wrong(0.04), scikit_learn=True, rollout=validated(holdout(world.folder, "flips"), flips, better))
+    )
+    md = await iris.until(stalled("RolledBack", "ValidationFailed", "flips: "))
+    assert "better: " not in condition(md, "Stalled")["message"], "the score is higher; it is the flips that stop it"
+
+
+@together
+async def test_a_stale_set_holds_until_it_is_renewed(world: World) -> None:
+    """Too old is neither a pass nor a failure; the question is asked again, and answered by newer data."""
+    iris = world.model("judged-late")
+    data = holdout(world.folder, "late", age=timedelta(days=45))
+    await iris.serve("1", scikit_learn=True)
+    async with world.load(iris.host):
+        await iris.apply(iris.spec("2", scikit_learn=True, rollout=validated(data, retry="5s")))
+        md = await iris.until(waiting("ValidationUndecided", "DatasetStale"))
+        assert serving(md, "1")
+        assert await never_saw_a_request(iris)
+        holdout(world.folder, "late")
+        await iris.until(promoted("2"))
+    await iris.until_verdict("2", "Stable")
+    said = answers(await iris.revision("2"))
+    assert [one.partition(":")[0] for one in (said[0], said[-1])] == ["undecided", "pass"], said
+
+
+@together
+async def test_data_that_cannot_be_used_stall_and_a_corrected_stage_goes_on(world: World) -> None:
+    """A column has another name than the configuration says; nothing is held against the candidate."""
+    iris = world.model("judged-columns")
+    data = holdout(world.folder, "columns")
+    broken = validated(data, datasets=[{"name": "holdout", "path": "/data/holdout.csv", "target": "kind"}])
+    await iris.serve("1", scikit_learn=True)
+    async with world.load(iris.host):
+        await iris.apply(iris.spec("2", scikit_learn=True, rollout=broken))
+        md = await iris.until(stalled("ValidationBlocked", "WrongColumns", "kind"))
+        assert serving(md, "1")
+        await iris.apply(iris.spec("2", scikit_learn=True, rollout=validated(data)))
+        await iris.until(promoted("2"))
+
+
+@together
+async def test_a_validation_that_is_interrupted_runs_again_and_counts_once(world: World) -> None:
+    """Its pod is deleted, as when its node goes; then somebody deletes the Job itself."""
+    iris = world.model("judged-twice")
+    slow: Json = {"asking": {"batchRows": 50, "inFlight": 1, "rowsPerSecond": 300}}
+    await iris.serve("1", scikit_learn=True)
+    async with world.load(iris.host):
+        await iris.apply(iris.spec("2", scikit_learn=True, rollout=validated(holdout(world.folder, "twice"), **slow)))
+        await iris.until(waiting("Validating"))
+        first = await _running_pod(iris)
+        await world.delete("Pod", first)
+        second = await _running_pod(iris, other_than=first)
+        (job,) = await jobs(iris)
+        await world.delete("Job", job["metadata"]["name"])
+        await world.until_gone("Pod", second)
+        await iris.until(promoted("2"))
+    await iris.until_verdict("2", "Stable")
+    assert len(answers(await iris.revision("2"))) == 1
+
+
+@together
+async def test_a_validation_that_nobody_asks_for_any_more_is_ended(world: World) -> None:
+    """The spec asks for the stable version again while the Job runs."""
+    iris = world.model("judged-no-more")
+    slow: Json = {"asking": {"batchRows": 50, "inFlight": 1, "rowsPerSecond": 100}}
+    await iris.serve("1", scikit_learn=True)
+    await iris.apply(iris.spec("2", scikit_learn=True, rollout=validated(holdout(world.folder, "no-more"), **slow)))
+    await _running_pod(iris)
+    (job,) = await jobs(iris)
+    await iris.apply(iris.spec("1", scikit_learn=True))
+    await iris.until(promoted("1"))
+    await world.until_gone("Job", job["metadata"]["name"])
+
+
+async def _running_pod(iris: Model, other_than: str = "") -> str:
+    found: list[str] = []
+
+    async def runs() -> bool:
+        pods = await iris.world.list("Pod", deployment=iris.name, stage="holdout")
+        found[:] = [
+            pod["metadata"]["name"]
+            for pod in pods
+            if pod["metadata"]["name"] != other_than and pod["status"].get("phase") == "Running"
+        ]
+        return bool(found)
+
+    await iris.world.eventually(runs, "a pod of the Job runs")
+    return found[0]
