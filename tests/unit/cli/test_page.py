@@ -28,7 +28,9 @@ def options_of(command: str) -> set[str]:
         if get_origin(hints[name]) is Annotated:
             (about,) = get_args(hints[name])[1:]
             words = [about.default, *(about.param_decls or ())]  # typer keeps the first one as the default
-            found |= {word for word in words if isinstance(word, str) and word.startswith("-")}
+            # A switch has two words: --wait/--no-wait.
+            options = [word.split("/") for word in words if isinstance(word, str) and word.startswith("-")]
+            found |= {word for both in options for word in both}
     return found
 
 
