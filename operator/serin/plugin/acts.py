@@ -120,16 +120,17 @@ def missing_right(what: Aim, said: str) -> tuple[str, str] | None:
     Two are needed: RBAC asks for the one to create RolloutActions, the ValidatingAdmissionPolicy for that to the act.
     """
     act = what.action.lower()
-    both = f"create on rolloutactions, and create on modeldeployments/{act}"
-    holders = "the ClusterRole serin-approver has both"
-    if what.action in {"Abort", "Retry", "Rollback"}:
-        holders += ", and so have the roles edit and admin"
+    right = f"create on modeldeployments/{act}"
+    # What sends more traffic to a candidate on a person's word is in no role that who writes a ModelDeployment has.
+    takes_back = what.action in {"Abort", "Retry", "Rollback"}
+    holders = "the roles edit, admin and serin-approver" if takes_back else "the ClusterRole serin-approver"
     told = said.partition("denied request: ")[2] or said
     if 'create resource "rolloutactions"' in said:
-        return told, f"two rights in namespace {what.namespace} are needed: {both}; {holders}"
+        needed = f"create on rolloutactions, and {right}, in namespace {what.namespace}"
+        return told, f"it takes {needed}; {holders} can give both (docs/approvals.md)"
     if "spec.action:" in told:
-        right = f"the right create on modeldeployments/{act} in namespace {what.namespace} is missing"
-        return told, f"{right}; {holders} (docs/approvals.md)"
+        missing = f"the right {right} in namespace {what.namespace} is missing"
+        return told, f"{missing}; {holders} can give it (docs/approvals.md)"
     if "spec.actor" in told:
         return told, "the API server knows you by another name here than when it was asked; is a proxy in between?"
     return None

@@ -344,8 +344,8 @@ DENIED += " 'serin-actions' denied request: "
             RBAC,
             RBAC,
             (
-                "two rights in namespace ml are needed: create on rolloutactions, and create on"
-                " modeldeployments/approve; the ClusterRole serin-approver has both"
+                "it takes create on rolloutactions, and create on modeldeployments/approve, in namespace ml; the"
+                " ClusterRole serin-approver can give both (docs/approvals.md)"
             ),
         ),
         (
@@ -354,7 +354,7 @@ DENIED += " 'serin-actions' denied request: "
             "spec.action: ann may not approve iris: it takes the right to create modeldeployments/approve",
             (
                 "the right create on modeldeployments/approve in namespace ml is missing; the ClusterRole"
-                " serin-approver has both (docs/approvals.md)"
+                " serin-approver can give it (docs/approvals.md)"
             ),
         ),
         (
@@ -362,8 +362,8 @@ DENIED += " 'serin-actions' denied request: "
             f"{DENIED}spec.action: ann may not abort iris: it takes the right to create modeldeployments/abort",
             "spec.action: ann may not abort iris: it takes the right to create modeldeployments/abort",
             (
-                "the right create on modeldeployments/abort in namespace ml is missing; the ClusterRole"
-                " serin-approver has both, and so have the roles edit and admin (docs/approvals.md)"
+                "the right create on modeldeployments/abort in namespace ml is missing; the roles edit,"
+                " admin and serin-approver can give it (docs/approvals.md)"
             ),
         ),
         (
