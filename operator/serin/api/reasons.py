@@ -252,21 +252,21 @@ class Reason(StrEnum):
         "hold",
         meaning="The stage waits for a person.",
         conditions=_HOLDING,
-        remedy="Approve or abort by a RolloutAction; the message says until when.",
+        remedy="Approve or abort it (`kubectl serin approve`); the message says until when.",
     )
     OUTSIDE_WINDOW = About(
         "OutsideWindow",
         "hold",
         meaning="The stage is over, but the next step waits for one of the policy's windows. The time does not count.",
         conditions=_HOLDING,
-        remedy="Wait; the message says when the next window opens. A RolloutAction Promote does not wait for it.",
+        remedy="Wait; the message says when the next window opens. `kubectl serin promote` does not wait for it.",
     )
     FROZEN = About(
         "Frozen",
         "hold",
         meaning="The stage is over, but one of the policy's freezes is on. The time does not count.",
         conditions=_HOLDING,
-        remedy="Wait for the end that the message names, or promote by a RolloutAction.",
+        remedy="Wait for the end that the message names, or go past it (`kubectl serin promote`).",
     )
 
     # --- failure: judged, and back to stable --------------------------------------------------------------
@@ -315,14 +315,14 @@ class Reason(StrEnum):
         "failure",
         meaning="Nobody, or too few, approved the stage in time. The revision is not remembered as rejected.",
         conditions=_BLOCKED,
-        remedy="Retry by a RolloutAction, or give the stage a later `expires`.",
+        remedy="Try again (`kubectl serin retry`), or give the stage a later `expires`.",
     )
     ABORTED = About(
         "Aborted",
         "failure",
         meaning="A person ended the rollout (Abort), or judged the revision bad (Rollback).",
         conditions=_BLOCKED,
-        remedy="Ask them (the record names them); retry by a RolloutAction, or apply another version.",
+        remedy="Ask them (the record names them); then `kubectl serin retry`, or apply another version.",
     )
 
     # --- stalled: somebody has to do something ------------------------------------------------------------
@@ -338,7 +338,7 @@ class Reason(StrEnum):
         "stalled",
         meaning="The spec asks for a revision that failed before; it is not tried again by itself.",
         conditions=_BLOCKED,
-        remedy="Apply a new version, or retry by a RolloutAction.",
+        remedy="Apply a new version, or try this one again (`kubectl serin retry`).",
     )
     VALIDATION_BLOCKED = About(
         "ValidationBlocked",

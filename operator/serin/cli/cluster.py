@@ -16,14 +16,16 @@ from kubernetes import client as kubernetes_client
 from kubernetes import config as kubernetes_config
 
 from serin.api.names import GROUP, LABEL_DEPLOYMENT, VERSION
-from serin.cli.failure import Failure, NoCluster, NoRights, NotInstalled, NotThere, Refused, Unreachable
+from serin.cli.failure import NoCluster, NoRights, NotInstalled, Unreachable
+from serin.cli.refusals import failure_of, status_of
+from serin.plugin.raw import part, text
 
 Json = dict[str, Any]
 
 DEPLOYMENTS = "modeldeployments"
 REVISIONS = "modelrevisions"
 POLICIES = "rolloutpolicies"
-_ONE = {DEPLOYMENTS: "ModelDeployment", REVISIONS: "ModelRevision", POLICIES: "RolloutPolicy"}
+ACTIONS = "rolloutactions"
 
 PAGE = 1000
 """Objects in one answer: a page more is a round trip more, and a thousand of them are about 4 MB."""
@@ -31,6 +33,7 @@ FIELD_MANAGER = "kubectl-serin"
 CONNECT_SECONDS_MAX = 5.0
 READ_SECONDS_MAX = 30.0
 WATCH_SECONDS = 240
+WHOAMI = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 
 
 class Cluster:
@@ -94,6 +97,31 @@ class Cluster:
         """Write some fields of an object (JSON merge patch); null removes one."""
         return self._read("PATCH", plural, namespace, name, body=dict(patch))
 
+    def create(self, plural: str, namespace: str, body: Mapping[str, Any]) -> Json:
+        """Make an object."""
+        return self._read("POST", plural, namespace, body=dict(body))
+
+    def whoami(self) -> str:
+        """The name that the API server knows the user by.
+
+        Raises:
+            NoRights: the user is not known, or may not ask.
+            NotInstalled: the API server cannot say it.
+        """
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        answer = self._send("POST", WHOAMI, query={}, body=body)
+        said = status_of(answer.data)
+        if 200 <= answer.status < 300 and (name := text(part(part(said, "status"), "userInfo").get("username"))):
+            return name
+        words = str(said.get("message") or f"HTTP {answer.status}")
+        if answer.status in {401, 403}:
+            raise NoRights(f"the API server does not say who you are: {words}", _UNKNOWN)
+        if answer.status in {200, 201, 404}:
+            raise NotInstalled("the API server cannot say who you are: it has no SelfSubjectReview", _BY_HAND)
+        raise Unreachable(
+            f"the API server answered {answer.status}: {words}", "try again; if it lasts, look at its logs"
+        )
+
     def follow(self, namespace: str, name: str) -> Iterator[Json | None]:
         """A ModelDeployment now and after each change; None when it is gone.
 
@@ -141,7 +169,7 @@ class Cluster:
             except ValueError as error:
                 raise Unreachable(f"{path}: the answer is not JSON", _PROXY) from error
             return parsed
-        raise _failure(answer.status, _status(data), plural, namespace, name)
+        raise failure_of(answer.status, status_of(data), plural, namespace, name)
 
     def _send(
         self,
@@ -154,7 +182,7 @@ class Cluster:
     ) -> urllib3.BaseHTTPResponse:
         headers = {"Accept": "application/json"}
         if body is not None:
-            headers["Content-Type"] = "application/merge-patch+json"
+            headers["Content-Type"] = "application/merge-patch+json" if method == "PATCH" else "application/json"
             query = {**query, "fieldManager": FIELD_MANAGER}
         host = self._api.configuration.host
         given = {key: value for key, value in query.items() if value}
@@ -171,11 +199,16 @@ class Cluster:
             raise Unreachable(f"{host} does not answer: {why}", _AWAY) from error
         response: urllib3.BaseHTTPResponse = answer.response
         if "watch" in given and answer.status != 200:
-            raise _failure(answer.status, _status(response.data), DEPLOYMENTS, None, None)
+            raise failure_of(answer.status, status_of(response.data), DEPLOYMENTS, None, None)
         return response
 
 
 _AWAY = "see whether the cluster is up and the context is the right one: kubectl cluster-info"
+_UNKNOWN = (
+    "renew your login, or ask for the right create on selfsubjectreviews.authentication.k8s.io, which the ClusterRole"
+    " system:basic-user gives to everybody"
+)
+_BY_HAND = "Kubernetes 1.28 and newer have it; or make the RolloutAction by hand: docs/approvals.md"
 _PROXY = "something between here and the API server answers instead of it; look at the proxy settings"
 
 
@@ -199,42 +232,3 @@ def _lines(answer: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
     for chunk in answer.stream(65_536):
         *lines, rest = (rest + chunk).split(b"\n")
         yield from (line for line in lines if line.strip())
-
-
-def _status(data: bytes) -> Json:
-    """The Status object of a failure; of anything else (a proxy's page) its first line as the message."""
-    text = data.decode(errors="replace")
-    try:
-        parsed = json.loads(text)
-    except ValueError:
-        parsed = None
-    return parsed if isinstance(parsed, dict) else {"message": text.strip().partition("\n")[0][:200]}
-
-
-def _failure(status: int, said: Json, plural: str, namespace: str | None, name: str | None) -> Failure:
-    words = str(said.get("message") or f"HTTP {status}")
-    where = f" in namespace {namespace}" if namespace else ""
-    match status:
-        # A kind that is not served is answered with a plain page; an object that is not there with its name.
-        case 404 if (said.get("details") or {}).get("name"):
-            return NotThere(
-                f"there is no {_ONE[plural]} {name}{where}",
-                f"`kubectl serin get --all-namespaces` lists what there is; is {namespace} the right namespace (-n)?",
-            )
-        case 404:
-            return NotInstalled(
-                f"the cluster does not know the kind {_ONE[plural]} of {GROUP}/{VERSION}",
-                "install Serin there (docs/quickstart.md), or choose another cluster by --context",
-            )
-        case 401:
-            return NoRights(words, "the API server does not know you: renew your login, or choose another --context")
-        case 403:
-            return NoRights(
-                words,
-                f"ask for the right on {plural}.{GROUP}; the chart's roles add it to view, edit and admin. "
-                + ("" if namespace else "Without rights on all namespaces, give one: -n NAMESPACE"),
-            )
-        case 400 | 409 | 422:
-            return Refused(words)
-        case _:
-            return Unreachable(f"the API server answered {status}: {words}", "try again; if it lasts, look at its logs")

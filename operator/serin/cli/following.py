@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from serin.cli.cluster import DEPLOYMENTS, Cluster, Json
+from serin.cli.durations import seconds
 from serin.cli.failure import NotThere, Unreachable, Unusable
 from serin.cli.output import Format, console, note, show
 from serin.plugin.ending import Ending, Superseded, TimedOut, content, describe, ending, exit_code
@@ -36,14 +37,13 @@ def watch(cluster: Cluster, name: str, namespace: str | None) -> None:
 
 def wait(cluster: Cluster, name: str, namespace: str | None, timeout: str, version: str | None, form: Format) -> int:
     """`wait`: the exit code of the rollout's end."""
-    seconds = _seconds(timeout)
+    until = time.monotonic() + seconds("--timeout", timeout)
     space = namespace or cluster.namespace
-    started = time.monotonic()
     raw = cluster.get(DEPLOYMENTS, space, name)
     md = deployment_of(raw)
     if version is not None and md.version != version:
         raise Unusable(f"{md.key} asks for version {md.version}, not {version}", "apply the version first, then wait")
-    end = _await(cluster, raw, started + seconds)
+    end = _await(cluster, raw, until)
     show(
         form,
         {"end": type(end).__name__, "exitCode": exit_code(end), **_fields(end)},
@@ -140,12 +140,3 @@ def _line(md: Deployment) -> str:
     if rollout is None or not md.observed:
         return f"{md.phase}  {reason}: {words}" if reason else f"{standing(md)}  {words}"
     return f"{md.phase}  stage {rollout.stage}, {rollout.weight} %, {rollout.verdict}  {rollout.reason}"
-
-
-def _seconds(text: str) -> float:
-    from serin.api.quantities import SecondsOrZero
-
-    try:
-        return SecondsOrZero(text).seconds
-    except ValueError as error:
-        raise Unusable(f"--timeout {text}: {error}", "write 90s, 30m or 4h") from error

@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 
 from serin.api.parse import InvalidSpec, parse_model_deployment, parse_rollout_policy
-from serin.api.quantities import FractionOrZero, SecondsOrZero
+from serin.api.quantities import FractionOrZero
 from serin.api.resolve import ResolvedPolicy, resolve_policy
 from serin.cli.cluster import DEPLOYMENTS, POLICIES, Cluster, Json
+from serin.cli.durations import seconds
 from serin.cli.failure import NotThere, Unusable
 from serin.cli.files import read_manifests
 from serin.cli.output import Format, show
@@ -76,7 +77,7 @@ def lint(
 ) -> int:
     """`lint`: the exit code, 1 when something would be refused (with strict: when there is any warning)."""
     traffic = _traffic(speed, rates) if speed is not None else None
-    setting = Setting(_seconds("--scrape-interval", scrape), traffic, preset)
+    setting = Setting(seconds("--scrape-interval", scrape, "15s or 1m"), traffic, preset)
     found, findings = read_manifests(names)
     own = [one for one in found if ours(one)]
     if not own and not findings:
@@ -150,10 +151,3 @@ def _traffic(speed: float | None, rates: Sequence[str], measured: dict[str, floa
         else:
             general = rate
     return Traffic(speed, general, by_gate)
-
-
-def _seconds(option: str, text: str) -> float:
-    try:
-        return SecondsOrZero(text).seconds
-    except ValueError as error:
-        raise Unusable(f"{option} {text}: {error}", "write 15s or 1m") from error

@@ -1,5 +1,7 @@
 """`kubectl serin`: the commands and their arguments. What each does is imported when it is asked for.
 
+Those that change something are in `kubectl_acts`.
+
 `kubectl serin --help` must come at once, so this module may import typer and nothing else that takes its time: not the
 Kubernetes client, pydantic, numpy or rich.
 """
@@ -12,6 +14,7 @@ from typing import Annotated, Literal
 import typer
 
 from serin.cli.failure import Failure
+from serin.cli.kubectl_acts import add_acts
 from serin.cli.options import (
     AllNamespaces,
     Context,
@@ -253,22 +256,7 @@ def lint(
     )
 
 
-@app.command()
-def pause(name: Name, namespace: Namespace = None, context: Context = None, kubeconfig: Kubeconfig = None) -> None:
-    """Keep the rollout where it is (spec.rollout.paused). It can still roll back."""
-    from serin.cli.acts import set_paused
-    from serin.cli.cluster import Cluster
-
-    set_paused(Cluster.connect(kubeconfig, context), name, namespace, paused=True)
-
-
-@app.command()
-def resume(name: Name, namespace: Namespace = None, context: Context = None, kubeconfig: Kubeconfig = None) -> None:
-    """Let a paused rollout go on."""
-    from serin.cli.acts import set_paused
-    from serin.cli.cluster import Cluster
-
-    set_paused(Cluster.connect(kubeconfig, context), name, namespace, paused=False)
+add_acts(app)
 
 
 @app.command()

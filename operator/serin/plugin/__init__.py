@@ -19,6 +19,8 @@ and prints.
     explain      `explain`: why a revision failed, or stands where it stands, with the numbers
     report, plot `report`: a page of its own with plots of the evidence
     projection   `plan`: how long a policy takes on some traffic
+    aiming       acts of people: which revision and stage one is about, or that there is none
+    acts         acts of people: the object, the answer to it, the right that is missing
     ending       `wait`: how a rollout ended
     manifests    `lint`: the API's rules, offline
     findings     `lint`: what was found, in order, and the exit code

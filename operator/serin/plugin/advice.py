@@ -43,7 +43,8 @@ def advise(subject: Subject, setting: Setting) -> Iterator[Finding]:
 
 def _short_soak(subject: Subject, setting: Setting) -> Iterator[Finding]:
     for stage in subject.policy.stages:
-        if stage.soak_seconds < setting.scrape_seconds:
+        # An approval has no soak: it waits for people, and the stage before it has had its samples.
+        if stage.approval is None and stage.soak_seconds < setting.scrape_seconds:
             yield subject.finding(
                 "warning",
                 f"stage {stage.name}",

@@ -15,8 +15,9 @@ import yaml
 from serin.api import crd
 from serin.api.model_deployment import ModelDeployment
 from serin.api.names import API_VERSION, GROUP
-from serin.api.parse import InvalidSpec, parse_model_deployment, parse_rollout_policy
+from serin.api.parse import InvalidSpec, parse_model_deployment, parse_rollout_action, parse_rollout_policy
 from serin.api.resolve import ResolvedPolicy, resolve_policy
+from serin.api.rollout_action import RolloutAction
 from serin.api.rollout_policy import RolloutPolicy
 from serin.api.schema import Schema, unknown_fields
 
@@ -120,8 +121,8 @@ def check(found: Sequence[Document]) -> Iterator[Finding | Subject]:
                 policies.append((document, parsed))
             case InvalidSpec():
                 yield finding(document, "error", parsed.field, parsed.message)
-            case None:
-                pass
+            case RolloutAction() | None:
+                pass  # an act goes by no policy: there is nothing to advise
     used = set()
     for document, md in good:
         subject = _resolve(document, md, policies)
@@ -152,14 +153,24 @@ def _specs() -> dict[str, Schema]:
     return {name: one["schema"]["openAPIV3Schema"]["properties"]["spec"] for name, one in versions.items()}
 
 
-def _parse(document: Document) -> ModelDeployment | RolloutPolicy | InvalidSpec | None:
+def _parse(document: Document) -> ModelDeployment | RolloutPolicy | RolloutAction | InvalidSpec | None:
     match document.kind:
         case "ModelDeployment":
             return parse_model_deployment(document.raw)
         case "RolloutPolicy":
             return parse_rollout_policy(document.raw)
+        case "RolloutAction":
+            return parse_rollout_action(_named(document.raw))
         case _:
             return None
+
+
+def _named(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """With a name: an act is made once, so it may leave its name to the API server (generateName)."""
+    metadata = raw.get("metadata")
+    if isinstance(metadata, Mapping) and metadata.get("generateName") and not metadata.get("name"):
+        return {**raw, "metadata": {**metadata, "name": metadata["generateName"]}}
+    return raw
 
 
 def _resolve(

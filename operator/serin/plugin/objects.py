@@ -69,10 +69,13 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One stage of the plan; weight is the candidate's share in percent."""
+    """One stage of the plan; weight is the candidate's share in percent.
+
+    An approval has no soak, it waits for people.
+    """
 
     name: str
-    kind: Literal["canary", "bake"]
+    kind: Literal["canary", "approval", "bake"]
     weight: int
     soak_seconds: float
 
@@ -129,7 +132,11 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A ModelDeployment. observed: whether the status is about the spec as it is now."""
+    """A ModelDeployment.
+
+    observed: whether the status is about the spec as it is now. instead_of: the revision that the spec asks for, where
+    a person has put another one in its place.
+    """
 
     namespace: str
     name: str
@@ -147,6 +154,7 @@ class Deployment:
     rollout: Rollout | None
     outcome: Outcome | None
     conditions: tuple[Condition, ...]
+    instead_of: str | None = None
 
     @property
     def key(self) -> str:

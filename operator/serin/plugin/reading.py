@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, assert_never
 
 from serin.plugin.objects import (
     Condition,
@@ -18,7 +18,7 @@ from serin.plugin.objects import (
     Verdict,
 )
 from serin.plugin.raw import Raw, number, part, parts, text, time, whole
-from serin.rollout.plan import Bake, Plan
+from serin.rollout.plan import Approval, Bake, Canary, Plan
 
 
 def deployment_of(raw: Raw, *, details: bool = True) -> Deployment:
@@ -46,6 +46,7 @@ def deployment_of(raw: Raw, *, details: bool = True) -> Deployment:
         rollout=_rollout(rollout, details=details) if rollout else None,
         outcome=_outcome(outcome, details=details) if outcome else None,
         conditions=tuple(_condition(one) for one in parts(status, "conditions")),
+        instead_of=text(part(status, "instead").get("of")),
     )
 
 
@@ -148,12 +149,21 @@ def _stages(raw: Raw) -> tuple[Stage, ...]:
     """The stages of the stored plan; none when an operator of another version stored it in another way."""
     try:
         plan = Plan.from_json(raw)
-        return tuple(
-            Stage(one.name, "bake" if isinstance(one, Bake) else "canary", one.weight, one.soak_seconds)
-            for one in plan.stages
-        )
+        return tuple(Stage(one.name, _kind(one), one.weight, one.soak_seconds) for one in plan.stages)
     except (ValueError, TypeError, AttributeError):
         return ()
+
+
+def _kind(stage: Canary | Approval | Bake) -> Literal["canary", "approval", "bake"]:
+    match stage:
+        case Canary():
+            return "canary"
+        case Approval():
+            return "approval"
+        case Bake():
+            return "bake"
+        case _:
+            assert_never(stage)
 
 
 def _rollout(raw: Raw, *, details: bool) -> Rollout:

@@ -152,13 +152,15 @@ def _mark(number: int, index: int) -> Text:
 
 def _soak(rollout: Rollout, number: int, index: int) -> str:
     stage = rollout.stages[number]
+    if stage.kind == "approval":
+        return "people approve"
     if number == index and rollout.soaked_seconds is not None:
         return f"{span(min(rollout.soaked_seconds, stage.soak_seconds))} of {span(stage.soak_seconds)}"
     return span(stage.soak_seconds)
 
 
 def _bar(rollout: Rollout, number: int, index: int) -> Text:
-    if number != index or rollout.soaked_seconds is None:
+    if number != index or rollout.soaked_seconds is None or rollout.stages[number].kind == "approval":
         return Text("")
     soak = rollout.stages[number].soak_seconds
     return Text(bar(rollout.soaked_seconds / soak if soak > 0 else 1.0), "cyan")

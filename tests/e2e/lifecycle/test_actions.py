@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from serin.api.rollout_action import ACTOR_WORDS
 from tests.cluster.api import ApiError
+from tests.demo.manifests import REPOSITORY
 from tests.e2e.lifecycle.world import (
     GATES,
     LONG,
@@ -64,6 +71,75 @@ async def act(iris: Model, kind: str, version: str, actor: str = ME) -> Json:
 
     await iris.world.eventually(answered, f"{name} is answered")
     return found
+
+
+async def serin(world: World, *words: str, kubeconfig: Path | None = None) -> tuple[int, str, str]:
+    """`kubectl serin`, as a program of its own: exit code, output, errors."""
+    line = [sys.executable, "-m", "serin.cli.kubectl", *words, "--namespace", NAMESPACE]
+    program = await asyncio.create_subprocess_exec(
+        *line,
+        "--kubeconfig",
+        str(kubeconfig or world.cluster.kubeconfig),
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "operator"), "NO_COLOR": "1"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await program.communicate()
+    assert program.returncode is not None
+    return program.returncode, out.decode(), err.decode()
+
+
+async def onlooker(world: World, name: str) -> Path:
+    """The kubeconfig of somebody who may make actions and has the right to no act."""
+    await world.kubectl("create", "serviceaccount", name)
+    kinds = ("--resource=modeldeployments.serin.dev", "--resource=rolloutactions.serin.dev")
+    await world.kubectl("create", "role", name, "--verb=get", "--verb=create", *kinds)
+    await world.kubectl("create", "rolebinding", name, f"--role={name}", f"--serviceaccount={NAMESPACE}:{name}")
+    config = yaml.safe_load(world.cluster.kubeconfig.read_text())
+    config["users"][0]["user"] = {"token": (await world.kubectl("create", "token", name)).strip()}
+    path = world.folder / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+@together
+async def test_people_act_by_the_command_line(world: World) -> None:
+    """Who may not is told which right is missing; who may reads the answer, and the exit code says it too."""
+    iris = world.model("commanded")
+    await iris.serve("1")
+    onlookers = await onlooker(world, "onlooker")
+    async with world.load(iris.host) as load:
+        code, _, said = await serin(world, "approve", iris.name)
+        assert (code, "there is no candidate to approve" in said) == (1, True), said
+        await iris.apply(iris.spec("2", rollout=signed("10m")))
+        await iris.until(waiting("AwaitingApproval", "sign-off"))
+        revision = (await iris.revision("2"))["metadata"]["name"]
+
+        code, _, said = await serin(world, "approve", iris.name, kubeconfig=onlookers)
+        person = f"system:serviceaccount:{NAMESPACE}:onlooker"
+        assert code == 1, said
+        assert f"error: spec.action: {person} may not approve {iris.name}" in said
+        assert f"the right create on modeldeployments/approve in namespace {NAMESPACE} is missing" in said
+
+        code, out, said = await serin(world, "approve", iris.name, "--reason", "answers read")
+        assert code == 0, said
+        about, answer = out.splitlines()
+        assert about.startswith(f"{NAMESPACE}/{iris.name}: approving {revision}, version 2, on trial at stage sign-off")
+        assert about.endswith(f", as {ME}")
+        assert answer == f"Done (Approved): stage sign-off: approval 1 of 1 by {ME}: answers read"
+        await iris.until(promoted("2"))
+
+        code, out, said = await serin(world, "rollback", iris.name, "-o", "json")
+        assert code == 0, said
+        action = json.loads(out)
+        assert (action["spec"]["action"], action["spec"]["revision"], action["spec"]["actor"]) == (
+            "Rollback",
+            revision,
+            ME,
+        )
+        assert (action["status"]["phase"], action["status"]["reason"]) == ("Done", "GoingBack")
+        await iris.until(lambda md: serving(md, "1") and stalled("RolledBack", ME)(md), "version 1 serves again")
+    assert not load.failures, load.failures
 
 
 @together

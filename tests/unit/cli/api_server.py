@@ -1,4 +1,4 @@
-"""An API server over loopback: enough of the protocol to read lists in pages, objects and watches, and to patch.
+"""An API server over loopback: enough of the protocol to read lists in pages, objects and watches, to patch and create.
 
 It answers in the words of a real one (tests/integration shows them), keeps every request, and can be told to refuse.
 """
@@ -19,6 +19,7 @@ import yaml
 
 Raw = dict[str, Any]
 GROUP = "/apis/serin.dev/v1alpha1"
+WHOAMI = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,9 @@ class ApiServer:
     """What it holds and how it answers.
 
     objects: by plural, namespace and name. installed: whether it knows the kinds. forbids: answer everything with 403.
-    broken: answer everything with 500. changes: what a watch tells, and then ends.
+    broken: answer everything with 500. refuses: status and words for a method and a plural. user: who asks; None when
+    it cannot say that. changes: what a watch tells, and then ends. answers: statuses that a RolloutAction has when it
+    is read, one after the other; None is none yet.
     """
 
     port: int = 0
@@ -45,7 +48,10 @@ class ApiServer:
     installed: bool = True
     forbids: bool = False
     broken: bool = False
+    refuses: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
+    user: str | None = "ann@example.com"
     changes: list[Raw] = field(default_factory=list)
+    answers: list[Raw | None] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
 
     def add(self, plural: str, *raws: Raw) -> None:
@@ -81,6 +87,14 @@ class ApiServer:
             return 500, _status(500, "InternalError", "etcdserver: request timed out")
         if not self.installed:
             return 404, "404 page not found\n"
+        if (asked.method, plural) in self.refuses:
+            code, words = self.refuses[asked.method, plural]
+            return code, _status(code, "Forbidden", words)
+        if asked.path == WHOAMI:
+            told = asked.body | {"status": {"userInfo": {"username": self.user}}}
+            return (201, told) if self.user is not None else (404, "404 page not found\n")
+        if asked.method == "POST":
+            return 201, self._create(plural, asked.body)
         if name is None:
             return 200, self._page(plural, namespace, asked.query)
         found = self.objects.get((plural, namespace or "", name))
@@ -89,7 +103,17 @@ class ApiServer:
             return 404, _status(404, "NotFound", words) | {"details": {"name": name, "kind": plural}}
         if asked.method == "PATCH":
             _merge(found, asked.body)
+        if plural == "rolloutactions" and self.answers and (answer := self.answers.pop(0)) is not None:
+            found["status"] = answer
         return 200, found
+
+    def _create(self, plural: str, body: Raw) -> Raw:
+        metadata = dict(body["metadata"])
+        number = sum(kind == plural for kind, _, _ in self.objects) + 1
+        metadata["name"] = f"{metadata['generateName']}{number:05}"
+        made = body | {"metadata": metadata | {"uid": f"uid-{number}", "managedFields": [{"manager": "kubectl-serin"}]}}
+        self.add(plural, made)
+        return made
 
     def _page(self, plural: str, namespace: str | None, query: dict[str, str]) -> Raw:
         label, _, value = query.get("labelSelector", "").partition("=")
@@ -141,6 +165,9 @@ def _handler(state: ApiServer) -> type[BaseHTTPRequestHandler]:
                 return
             self._send(*state.answer(asked))
 
+        def do_POST(self) -> None:
+            self.do_PATCH()
+
         def do_PATCH(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             self._send(*state.answer(self._asked(body)))
@@ -167,6 +194,8 @@ def _handler(state: ApiServer) -> type[BaseHTTPRequestHandler]:
 
 def _parts(path: str) -> tuple[str | None, str, str | None]:
     steps = path.removeprefix(f"{GROUP}/").split("/")
+    if path == WHOAMI:
+        return None, steps[-1], None
     namespace = None
     if steps[0] == "namespaces":
         namespace, steps = steps[1], steps[2:]

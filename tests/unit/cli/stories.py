@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from serin.rollout.observation import Target
+from serin.rollout.plan import Approval
 from tests.unit.rollout.looks import plan
 from tests.unit.rollout.world import NAME, START, World, at_stage, serving
 
@@ -119,6 +120,30 @@ def _stable_down() -> World:
     return ticked(world, 1)
 
 
+def _awaiting() -> World:
+    """Half, then two people, then a bake; nobody has approved yet."""
+    one = plan()
+    signed = replace(
+        one, stages=(*one.stages[:2], Approval("sign-off", one.stages[1].weight, 86_400.0, 2), one.stages[2])
+    )
+    return ticked(at_stage(serving("v1", signed, replicas=2), "v2", 2), 1)
+
+
+def _aborted() -> World:
+    """By a person, whose act is answered."""
+    world = _small()
+    world.act("Abort", "iris-v2", "ann@example.com", reason="odd answers")
+    return ticked(world, 1)
+
+
+def _gone_back() -> World:
+    """Version 2 was promoted, and rolled back by hand: version 1 serves though the spec asks for version 2."""
+    world = at_stage(_serving(), "v2", 2)
+    world = ticked(world, 60)
+    world.act("Rollback", "iris-v2", "ann@example.com")
+    return ticked(world, 12)
+
+
 MAKERS: dict[str, Callable[[], Story]] = {
     "promoted": lambda: story(_serving()),
     "first_deployment": lambda: story(_first()),
@@ -129,6 +154,9 @@ MAKERS: dict[str, Callable[[], Story]] = {
     "metrics_away": lambda: story(_outage()),
     "paused_after_others": lambda: story(_rejected_and_next()),
     "stable_down": lambda: story(_stable_down()),
+    "awaiting_approval": lambda: story(_awaiting()),
+    "aborted": lambda: story(_aborted()),
+    "gone_back_by_hand": lambda: story(_gone_back()),
     "spec_not_seen_yet": lambda: story(_serving(), generation=2),
 }
 

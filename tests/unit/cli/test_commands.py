@@ -6,55 +6,17 @@ import copy
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from serin.cli import following, kubectl
 from tests.unit.api.builders import deployment, policy
-from tests.unit.cli.api_server import ApiServer, serving
-from tests.unit.cli.stories import STORIES, Story
-
-Run = Callable[..., int]
-
-
-@pytest.fixture
-def api() -> Iterator[ApiServer]:
-    """An API server with nothing in it."""
-    with serving() as server:
-        yield server
-
-
-@pytest.fixture
-def run(api: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """`kubectl serin ...`; the exit code comes back."""
-    monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.delenv("COLUMNS", raising=False)
-    monkeypatch.setattr(following, "AGAIN_SECONDS", 0.1)
-    path = api.kubeconfig(tmp_path)
-
-    def call(*words: str, kubeconfig: str | None = path) -> int:
-        """kubeconfig: None for commands that have no such option."""
-        more = ["--kubeconfig", kubeconfig] if kubeconfig else []
-        monkeypatch.setattr("sys.argv", ["kubectl-serin", *words, *more])
-        with pytest.raises(SystemExit) as ended:
-            kubectl.main()
-        code = ended.value.code
-        assert code is None or isinstance(code, int)
-        return code or 0
-
-    return call
-
-
-def hold(api: ApiServer, name: str) -> Story:
-    """Put a story into the cluster."""
-    story = STORIES[name]()
-    api.add("modeldeployments", story.md)
-    api.add("modelrevisions", *story.revisions)
-    return story
+from tests.unit.cli.api_server import ApiServer
+from tests.unit.cli.conftest import Run, hold
+from tests.unit.cli.stories import STORIES
 
 
 def test_get_has_a_line_for_each_however_many_pages_they_come_in(
@@ -425,7 +387,9 @@ def test_a_name_that_is_not_there(run: Run, capsys: pytest.CaptureFixture[str]) 
     ]
 
 
-@pytest.mark.parametrize("command", [["get"], ["status", "iris"], ["watch", "iris"], ["wait", "iris"]])
+@pytest.mark.parametrize(
+    "command", [["get"], ["status", "iris"], ["watch", "iris"], ["wait", "iris"], ["approve", "iris"]]
+)
 def test_a_cluster_without_serin(
     api: ApiServer, run: Run, capsys: pytest.CaptureFixture[str], command: list[str]
 ) -> None:

@@ -11,8 +11,8 @@ from serin.plugin.advice import Setting, advise
 from serin.plugin.findings import Lint, exit_code, render_findings
 from serin.plugin.manifests import Document, Finding, Subject, check, documents, ours
 from serin.plugin.projection import Traffic
-from tests.unit.api.bad_resources import BAD, Bad
-from tests.unit.api.builders import deployment, policy
+from tests.unit.api.bad_resources import BAD, BAD_ACTIONS, Bad
+from tests.unit.api.builders import action, deployment, policy
 from tests.unit.docs.pages import ROOT
 
 Raw = dict[str, Any]
@@ -58,9 +58,10 @@ def test_there_is_nothing_to_say_about_what_is_well() -> None:
     assert said(good(), setting=Setting(traffic=Traffic(100.0, 0.001, {}), preset="traefik")) == []
 
 
-@pytest.mark.parametrize(
-    "bad", [one for one in BAD if not one.server_words.startswith("Too long")], ids=lambda bad: bad.name
-)
+REFUSED = [one for one in [*BAD, *BAD_ACTIONS] if not one.server_words.startswith("Too long")]
+
+
+@pytest.mark.parametrize("bad", REFUSED, ids=lambda bad: bad.name)
 def test_what_the_api_server_refuses_is_an_error(bad: Bad) -> None:
     """The table that the API server is tried with too."""
     findings = linted(bad.raw())
@@ -142,6 +143,23 @@ def test_each_thing_that_will_not_do_what_was_meant_is_said(rollout: Raw, want: 
 def test_the_last_canary_stage_looks_at_all_gates_whatever_it_lists() -> None:
     stages = [GOOD["stages"][0], {"name": "half", "canary": {"weight": 50, "soak": "5m", "gates": ["pods"]}}]
     assert said(good(stages=[*stages, GOOD["stages"][2]])) == []
+
+
+def test_an_approval_stage_has_no_soak_that_could_be_too_short() -> None:
+    """It waits for people; the stage before it has had its samples."""
+    sign_off = {"name": "sign-off", "approval": {"expires": "24h"}}
+    assert said(good(stages=[*GOOD["stages"][:2], sign_off, GOOD["stages"][2]])) == []
+
+
+def test_there_is_nothing_to_say_about_an_act_that_can_be_made() -> None:
+    assert said(action()) == []
+    unnamed = action() | {"metadata": {"generateName": "iris-approve-"}}
+    assert said(unnamed) == []
+
+
+def test_an_unknown_field_of_an_act_is_an_error_too() -> None:
+    """`stages` for `stage` would approve whatever stage waits."""
+    assert said(action(stages="sign-off")) == ["error spec.stages: there is no such field; correct or remove it"]
 
 
 def test_a_margin_is_held_against_the_traffic_when_that_is_known() -> None:

@@ -10,7 +10,10 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import pytest
 import typer
 
+from serin.api.rollout_action import ActionPhase
 from serin.cli.kubectl import app
+from serin.plugin.acts import answer_of
+from serin.plugin.acts import exit_code as act_code
 from serin.plugin.ending import Ending, exit_code
 from tests.unit.docs.pages import ROOT, blocks
 
@@ -28,7 +31,9 @@ def options_of(command: str) -> set[str]:
         if get_origin(hints[name]) is Annotated:
             (about,) = get_args(hints[name])[1:]
             words = [about.default, *(about.param_decls or ())]  # typer keeps the first one as the default
-            found |= {word for word in words if isinstance(word, str) and word.startswith("-")}
+            # A switch has two words: --wait/--no-wait.
+            options = [word.split("/") for word in words if isinstance(word, str) and word.startswith("-")]
+            found |= {word for both in options for word in both}
     return found
 
 
@@ -49,7 +54,12 @@ def test_what_is_typed_on_the_page_can_be_typed(line: str) -> None:
 
 def test_exit_codes_are_those_of_the_ends() -> None:
     made = {exit_code(end(*[""] * len(end.__dataclass_fields__))) for end in get_args(Ending)}
-    assert {int(code) for code in re.findall(r"(?m)^\| (\d+) \|", TEXT)} == made | {1, 2}
+    assert _codes("In a pipeline") == made | {1, 2}
+
+
+def test_exit_codes_of_acts_are_those_of_their_answers() -> None:
+    answers = [answer_of({"status": {"phase": phase}}) for phase in get_args(ActionPhase)]
+    assert _codes("Acts") == {act_code(answer) for answer in answers} | {1, 2}
 
 
 def test_help_of_every_command_ends_within_a_line() -> None:
@@ -58,6 +68,12 @@ def test_help_of_every_command_ends_within_a_line() -> None:
     assert all(helps)
     assert len(set(helps)) == len(helps)
     assert isinstance(app, typer.Typer)
+
+
+def _codes(section: str) -> set[int]:
+    """The exit codes in the table of a section."""
+    text = TEXT.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    return {int(code) for code in re.findall(r"(?m)^\| (\d+) \|", text)}
 
 
 def _table(head: str) -> str:

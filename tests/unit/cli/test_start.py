@@ -6,24 +6,16 @@ import copy
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from serin.cli import completion
 from serin.cli.kubectl import app
-from tests.unit.cli.api_server import ApiServer, serving
+from tests.unit.cli.api_server import ApiServer
 from tests.unit.cli.stories import STORIES
 
 HEAVY = ("kubernetes", "pydantic", "numpy", "rich", "yaml", "asyncio", "aiohttp", "kopf")
-
-
-@pytest.fixture
-def api() -> Iterator[ApiServer]:
-    """An API server with nothing in it."""
-    with serving() as server:
-        yield server
 
 
 def loaded_by(*words: str) -> set[str]:
@@ -59,6 +51,15 @@ def test_reading_loads_neither_the_resources_models_nor_numpy(api: ApiServer, tm
     loaded = loaded_by("status", "--kubeconfig", api.kubeconfig(tmp_path))
     assert "kubernetes" in loaded
     assert loaded.isdisjoint({"numpy", "kopf", "serin.api.resource"})
+
+
+def test_an_act_loads_neither_the_resources_models_nor_numpy(api: ApiServer, tmp_path: Path) -> None:
+    """Nor anything that draws: what it prints is lines."""
+    api.add("modeldeployments", STORIES["awaiting_approval"]().md)
+    loaded = loaded_by("approve", "iris", "--no-wait", "--kubeconfig", api.kubeconfig(tmp_path))
+    assert "serin.plugin.acts" in loaded
+    assert [asked.method for asked in api.asked] == ["GET", "POST", "POST"]
+    assert loaded.isdisjoint({"numpy", "kopf", "rich"})
 
 
 def test_a_thousand_deployments_are_no_slower_than_reading_their_json_a_few_times(
