@@ -28,7 +28,6 @@ def furnish(run_dir: Path) -> None:
         mounts.mirror(directory)
     Path("/dev/termination-log").touch()
     _silence_dns(run_dir)
-    _own_hosts(run_dir)
     Path("/run/netns").mkdir(exist_ok=True)
     ip(
         "link set lo up",
@@ -48,14 +47,6 @@ def _silence_dns(run_dir: Path) -> None:
     ours = run_dir / "resolv.conf"
     ours.write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
     theirs = os.path.realpath("/etc/resolv.conf")
-    mounts.make_room(theirs, directory=False, ours=[])
-    mounts.bind(str(ours), theirs)
-
-
-def _own_hosts(run_dir: Path) -> None:
-    """Have an /etc/hosts that the node agent may write Services' names into (`agent.names`)."""
-    ours, theirs = run_dir / "hosts", os.path.realpath("/etc/hosts")
-    ours.write_text(Path(theirs).read_text() if Path(theirs).exists() else "127.0.0.1 localhost\n")
     mounts.make_room(theirs, directory=False, ours=[])
     mounts.bind(str(ours), theirs)
 

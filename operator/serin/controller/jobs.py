@@ -1,7 +1,7 @@
 """Jobs of validations: made when they are asked for, deleted when nobody asks any more.
 
-A Job is made under the name of its question and never changed. One that has ended is left to its TTL, log and all: its
-answer is in the status by then, or will be read from it.
+A Job is made under the name of its question and never changed. One that has ended is left to its TTL, log and all, or
+until its stage asks again: its answer is in the status by then.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from serin.controller.observe import View
 from serin.rollout.decision import Decision, JobWork
 from serin.rollout.plan import Plan
 from serin.workloads.evaluation import evaluation_job
-from serin.workloads.jobs import Running
+from serin.workloads.jobs import LABEL_STAGE, Running
 
 Json = dict[str, Any]
 logger = logging.getLogger(__name__)
@@ -33,8 +33,12 @@ class Jobs:
     async def write(self, view: View, decision: Decision) -> str | None:
         """Make what is missing and end what is asked no more. Returns the API server's words when it refuses one."""
         wanted = {work.name for work in decision.desired.jobs}
-        for name in view.jobs:
-            if name not in wanted and isinstance(view.seen.jobs.get(name), Running):
+        again = {work.stage for work in decision.desired.jobs}
+        for name, job in view.jobs.items():
+            runs = isinstance(view.seen.jobs.get(name), Running)
+            # Data that stay stale for a week are asked about a thousand times; of each stage one answer is enough.
+            before = (job["metadata"].get("labels") or {}).get(LABEL_STAGE) in again
+            if name not in wanted and (runs or before):
                 await self._kube.delete(JOB, view.md.metadata.namespace, name)
         for work in decision.desired.jobs:
             if work.name not in view.jobs and (words := await self._make(view, work)) is not None:

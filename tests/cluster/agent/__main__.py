@@ -24,7 +24,7 @@ class Agent:
         self._fake_only = settings.agent_mode == "fake"
         self._fakes = fake.FakePods(api, network.fake_addresses())
         self._memory = memory.Watcher()
-        self._names = Names(api, settings.path / "hosts")
+        self._names = Names(api, settings.path)
         self._api = api
         self._node = Node(
             api=api,

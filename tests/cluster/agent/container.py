@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 
 from tests.cluster.agent import environment, memory, probes, quantity, volumes
+from tests.cluster.agent.names import hosts_text
 from tests.cluster.agent.network import PodNetwork
 from tests.cluster.agent.objects import Reader
 from tests.cluster.agent.status import ContainerStatus, Running, Terminated, Waiting
@@ -150,7 +151,8 @@ class Container:
         }
         hostname = self._pod["spec"].get("hostname") or self._pod["metadata"]["name"]
         hosts_file = self._folder / "hosts"
-        hosts_file.write_text(f"127.0.0.1\tlocalhost\n{network.ip}\t{hostname}\n")
+        own_names = f"127.0.0.1\tlocalhost\n{network.ip}\t{hostname}\n"
+        hosts_file.write_text(hosts_text(own_names, self._folder.parents[2]))
         hosts = {"source": str(hosts_file), "target": "/etc/hosts", "read_only": False}
         instructions = {
             "command": environment.command(self.spec, own),

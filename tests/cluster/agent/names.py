@@ -1,7 +1,7 @@
 """Names of Services, as a cluster's DNS would give them for headless ones: the addresses of their ready pods.
 
-Nothing routes to a ClusterIP in here, and no DNS server runs. But every look-up of a pod reads /etc/hosts first, and
-all pods see the cluster's own. So the agent writes the ready endpoints there, under the names that a cluster's DNS has:
+Nothing routes to a ClusterIP in here, and no DNS server runs. But every look-up of a pod reads its /etc/hosts first,
+and the agent writes that file, as a kubelet does. So the ready endpoints stand there, too:
 
     10.244.0.7 iris-a.ml.svc iris-a.ml.svc.cluster.local
 
@@ -21,12 +21,14 @@ _SERVICE = "kubernetes.io/service-name"
 
 
 class Names:
-    """Keeps the file; one for the whole node."""
+    """Keeps the files; one for the whole node.
 
-    def __init__(self, api: Api, hosts: Path) -> None:
-        """`hosts` is what pods see as /etc/hosts; what it begins with stays."""
-        self._api, self._hosts = api, hosts
-        self._head = hosts.read_text()
+    All of it happens on the agent's one thread between two awaits, so no container starts with names that are old.
+    """
+
+    def __init__(self, api: Api, run_dir: Path) -> None:
+        """`run_dir` is the cluster's, with a folder for each container of each pod."""
+        self._api, self._run_dir = api, run_dir
         self._slices: dict[tuple[str, str], Object] = {}
 
     async def run(self) -> None:
@@ -45,14 +47,32 @@ class Names:
             self._write()
 
     def _write(self) -> None:
-        text = (self._head + "".join(f"{line}\n" for line in lines(self._slices.values()))).encode()
-        # In place, for it is mounted: another file under its name would not be seen.
-        descriptor = os.open(self._hosts, os.O_WRONLY)
-        try:
-            os.pwrite(descriptor, text, 0)
-            os.ftruncate(descriptor, len(text))
-        finally:
-            os.close(descriptor)
+        names = self._run_dir / NAMES_FILE
+        names.write_text("".join(f"{line}\n" for line in lines(self._slices.values())))
+        for hosts in self._run_dir.glob("pods/*/*/hosts"):
+            head = hosts.read_text().partition(MARK)[0]
+            _rewrite(hosts, hosts_text(head, self._run_dir))
+
+
+MARK = "# Services\n"
+NAMES_FILE = "services"
+
+
+def hosts_text(head: str, run_dir: Path) -> str:
+    """What a container's /etc/hosts says: its own names, and those of Services as they are now."""
+    names = run_dir / NAMES_FILE
+    return f"{head}{MARK}{names.read_text() if names.exists() else ''}"
+
+
+def _rewrite(path: Path, text: str) -> None:
+    """In place, for it is mounted: another file under its name would not be seen."""
+    content = text.encode()
+    descriptor = os.open(path, os.O_WRONLY)
+    try:
+        os.pwrite(descriptor, content, 0)
+        os.ftruncate(descriptor, len(content))
+    finally:
+        os.close(descriptor)
 
 
 def lines(slices: Iterable[Mapping[str, object]]) -> list[str]:

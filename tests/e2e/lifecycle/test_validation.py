@@ -94,7 +94,7 @@ async def never_saw_a_request(iris: Model) -> bool:
 
 def answers(revision: Json) -> list[str]:
     """What the record says of validations."""
-    return [one["message"] for one in revision["status"].get("record", []) if one["decision"] == "validate"]
+    return [one["message"] for one in revision["status"].get("record", []) if one["event"] == "validate"]
 
 
 @together

@@ -139,8 +139,8 @@ async def stable_missing(trial: Trial) -> None:
 
 async def reset(trial: Trial) -> None:
     """The gateway's process starts anew in mid-rollout."""
-    # Late: a counter that has passed its old value within one scrape does not look like one that began anew. At 50 % the
-    # candidate has about 100 + 300 requests, and gets 500 more within a second; at 95 % it has 2,400, and gets 950.
+    # Late: a counter that has passed its old value within one scrape does not look like one that began anew. At 50 %
+    # the candidate has about 100 + 300 requests, and gets 500 more within a second; at 95 % it has 2,400, and gets 950.
     trial.at_weight[95] = trial.prometheus.restart
     await trial.start()
     await trial.ends("Promoted", "Promoted")
