@@ -209,8 +209,12 @@ def _write(path: Path, config: dict[str, Any]) -> Path:
 
 
 def environment() -> dict[str, str]:
-    """What our own Python programs inside need to find this package."""
-    return {"PYTHONPATH": str(_REPOSITORY)}
+    """What our own Python programs need to find this package, and the Go programs to spend less on their memory.
+
+    The API server collects garbage for a fifth of its time with Go's default of 100. Memory is what a test machine has;
+    with 400, 200 rollouts at once took a tenth less time on two cores.
+    """
+    return {"PYTHONPATH": str(_REPOSITORY), "GOGC": "400"}
 
 
 CATALOGUE: dict[str, Component] = {
