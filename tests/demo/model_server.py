@@ -11,6 +11,7 @@ Faults, by environment, because a demonstration needs bad versions:
     SLOW_FRACTION         this share takes SLOW_SECONDS (default 0.5) longer
     HANG_FRACTION         this share is never answered
     WRONG_FRACTION        this share of rows gets another species: always the same rows, but others in each version
+    COLD_SECONDS          the first request takes so long, the next 29 ever less: weights are loaded, caches filled
     CRASH_AFTER_SECONDS   the process ends with exit code 1
     START_DELAY_SECONDS   it is live but not ready for so long
 
@@ -52,6 +53,7 @@ FEATURES = 4
 CLASSES = 3
 DATATYPES = ("FP64", "FP32", "INT64", "INT32")
 ROWS_MAX = 4096
+COLD_ANSWERS = 30
 BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0)
 """With an edge at 0.3, the demo's objective: a share above an objective can only be counted at an edge."""
 
@@ -72,6 +74,7 @@ class Settings:
     slow_seconds: float = 0.5
     hang_fraction: float = 0.0
     wrong_fraction: float = 0.0
+    cold_seconds: float = 0.0
     crash_after_seconds: float = 0.0
     start_delay_seconds: float = 0.0
 
@@ -92,6 +95,7 @@ class Settings:
             slow_seconds=number("SLOW_SECONDS", 0.5),
             hang_fraction=number("HANG_FRACTION", 0),
             wrong_fraction=number("WRONG_FRACTION", 0),
+            cold_seconds=number("COLD_SECONDS", 0),
             crash_after_seconds=number("CRASH_AFTER_SECONDS", 0),
             start_delay_seconds=number("START_DELAY_SECONDS", 0),
         )
@@ -136,6 +140,7 @@ class Server:
         self.in_flight = 0
         self._chance = chance or random.Random()
         self._leaving = False
+        self._answers = 0
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         self._requests = Counter("http_requests_total", "Inference requests.", ["code"], registry=self._registry)
@@ -230,6 +235,9 @@ class Server:
             return web.json_response({"error": "the model is loading"}, status=503)
         if self._happens(self.settings.hang_fraction):
             await asyncio.sleep(3600)
+        if self._answers < COLD_ANSWERS:
+            await asyncio.sleep(self.settings.cold_seconds * (1 - self._answers / COLD_ANSWERS))
+        self._answers += 1
         if self._happens(self.settings.slow_fraction):
             await asyncio.sleep(self.settings.slow_seconds)
         if self._happens(self.settings.fail_fraction):

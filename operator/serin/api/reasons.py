@@ -71,8 +71,8 @@ class Reason(StrEnum):
     VALIDATING = About(
         "Validating",
         "progress",
-        meaning="The candidate's pods are ready, and a Job judges it on data whose answers are known. No request of a"
-        " user reaches it yet.",
+        meaning="The candidate's pods are ready, and a Job judges it on data whose answers are known, or warms it up."
+        " No request of a user reaches it yet.",
         conditions=_HOLDING,
         remedy="Wait; the Job's log says how far it is: `kubectl logs -l serin.dev/stage`.",
     )
@@ -282,7 +282,8 @@ class Reason(StrEnum):
         "ValidationFailed",
         "failure",
         meaning="A validate stage says that the candidate is not good enough on data whose answers are known, or that"
-        " it answers what cannot be counted. No user has seen it.",
+        " it answers what cannot be counted; or a warmup stage got no answer, or none within its objective. No user has"
+        " seen it.",
         conditions=_BLOCKED,
         remedy="The message names the gates with their numbers, and the report; fix the model and apply a new version.",
     )
@@ -343,8 +344,9 @@ class Reason(StrEnum):
     VALIDATION_BLOCKED = About(
         "ValidationBlocked",
         "stalled",
-        meaning="A validate stage cannot judge the candidate, and waiting will not help: too few rows to tell, data or"
-        " a configuration that cannot be used, or a Job that ended without an answer or cannot be made. That is not a"
+        meaning="A validate or warmup stage cannot judge the candidate, and waiting will not help: too few rows to"
+        " tell, data, a request or a configuration that cannot be used, a latency that never settles, or a Job that"
+        " ended without an answer or cannot be made. That is not a"
         " pass, and nothing against the candidate.",
         conditions=_BLOCKED,
         remedy="The message names what is in the way. Correct the data and apply another version, or correct the stage"

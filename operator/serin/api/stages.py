@@ -16,11 +16,14 @@ from serin.api.text import DNS_LABEL
 
 STAGES_MAX = 16
 
-StageKind = Literal["validate", "canary", "approval", "bake"]
+StageKind = Literal["validate", "warmup", "canary", "approval", "bake"]
 Advance = Literal["notFailing", "passed"]
 
 EVALUATE: Final = "evaluate"
 """The container of a validate stage's Job."""
+
+WARMUP: Final = "warmup"
+"""The container of a warmup stage's Job."""
 
 EVALUATION_BYTES_MAX = 32_768
 """A policy is one object of at most 1.5 MB in etcd, and the Job carries the text as an annotation."""
@@ -68,6 +71,37 @@ class Validate(ApiModel):
     that did not answer."""
 
 
+class WarmupRequest(ApiModel):
+    """What a warm-up sends, again and again."""
+
+    path: Annotated[str, Field(pattern="^/", max_length=1024)]
+    """Where to, below the model's address: /v2/models/iris/infer."""
+    body: Annotated[dict[str, Any], WithJsonSchema(_OPEN)]
+    """The request, sent by POST as JSON."""
+
+
+class Warmup(ApiModel):
+    """The candidate is asked until its answers have settled, by a Job, before it gets any traffic.
+
+    It is warm when the median latency of `window` requests is within a fifth of that of the `window` before. A
+    candidate that answers nothing is rolled back. Each request has a connection of its own, so that every pod gets
+    some.
+    """
+
+    request: WarmupRequest | None = None
+    """What is sent. Without one it is made from the model's metadata, as the Open Inference Protocol has them."""
+    window: Annotated[int, Field(ge=5, le=10_000)] = 20
+    """How many requests are compared with as many before."""
+    objective: Seconds | None = None
+    """What the median has to keep in the end; a candidate that is steady above it is rolled back."""
+    within: Seconds = Seconds("5m")
+    """How long it may take."""
+    request_timeout: Seconds = Seconds("30s")
+    """For one request; the first ones of a large model may take long."""
+    template: Annotated[dict[str, Any], WithJsonSchema(_OPEN)] | None = None
+    """The pod of the Job as far as it is yours, with a container called warmup where that is to be different."""
+
+
 class Canary(ApiModel):
     """The candidate gets a share of the traffic."""
 
@@ -111,13 +145,16 @@ class Bake(ApiModel):
 
 
 class Stage(ApiModel):
-    """One entry of the plan. It has exactly one of validate, canary, approval and bake."""
+    """One entry of the plan. It has exactly one of validate, warmup, canary, approval and bake."""
 
     name: Annotated[str, DNS_LABEL]
     """The stage's name, as status and the STAGE column show it."""
     validation: Annotated[Validate | None, Field(alias="validate")] = None
     """The candidate is judged on data, by a Job, before the first canary stage. Not for a first deployment, which has
     nothing to be compared with, nor for going back."""
+    warmup: Warmup | None = None
+    """The candidate is asked until its answers have settled, by a Job, before the first canary stage. Not for a first
+    deployment, nor for going back."""
     canary: Canary | None = None
     """The candidate gets a share of the traffic."""
     approval: Approval | None = None
@@ -125,13 +162,18 @@ class Stage(ApiModel):
     bake: Bake | None = None
     """The candidate gets the traffic, stable stays ready. Once at most, and last."""
 
-    RULES = (one_of("validate", "canary", "approval", "bake", noun="a stage"),)
+    RULES = (one_of("validate", "warmup", "canary", "approval", "bake", noun="a stage"),)
+
+    @property
+    def before_traffic(self) -> bool:
+        """Say whether it is over before the candidate's first request of a user."""
+        return self.validation is not None or self.warmup is not None
 
     @property
     def kind(self) -> StageKind:
-        """Which of the four it is."""
-        if self.validation is not None:
-            return "validate"
+        """Which of the five it is."""
+        if self.before_traffic:
+            return "validate" if self.validation is not None else "warmup"
         if self.approval is not None:
             return "approval"
         return "canary" if self.canary is not None else "bake"
@@ -139,7 +181,7 @@ class Stage(ApiModel):
     @property
     def weight(self) -> int | None:
         """The candidate's share of the traffic in percent; None for an approval, which keeps the one before."""
-        if self.validation is not None:
+        if self.before_traffic:
             return 0
         if self.canary is not None:
             return self.canary.weight
@@ -184,13 +226,13 @@ def bake_is_last(stages: Sequence[Stage]) -> bool:
 
 def approval_follows(stages: Sequence[Stage]) -> bool:
     """Say whether no approval comes before the first canary stage."""
-    rest = [stage for stage in stages if stage.validation is None]
+    rest = [stage for stage in stages if not stage.before_traffic]
     return not rest or rest[0].approval is None
 
 
-def validation_is_first(stages: Sequence[Stage]) -> bool:
-    """Say whether nothing comes before a validate stage but another one."""
-    others = [stage.validation is None for stage in stages]
+def jobs_are_first(stages: Sequence[Stage]) -> bool:
+    """Say whether nothing comes before a validate or warmup stage but another one."""
+    others = [not stage.before_traffic for stage in stages]
     return others == sorted(others)
 
 
@@ -227,16 +269,17 @@ STAGE_RULES = (
         field="stages",
     ),
     Rule(
-        cel="!has(self.stages) || self.stages.filter(s, !has(s.validate)).size() == 0"
-        " || !has(self.stages.filter(s, !has(s.validate))[0].approval)",
+        cel="!has(self.stages) || self.stages.filter(s, !has(s.validate) && !has(s.warmup)).size() == 0"
+        " || !has(self.stages.filter(s, !has(s.validate) && !has(s.warmup))[0].approval)",
         message="an approval stage waits at the weight of the canary stage before it; put a canary stage first",
         holds=lambda model: model.stages is None or approval_follows(model.stages),
         field="stages",
     ),
     Rule(
-        cel="!has(self.stages) || self.stages.map(s, has(s.validate) ? 0 : 1).isSorted()",
-        message="validate stages come before all others: who is judged on data first must not have users yet",
-        holds=lambda model: model.stages is None or validation_is_first(model.stages),
+        cel="!has(self.stages) || self.stages.map(s, has(s.validate) || has(s.warmup) ? 0 : 1).isSorted()",
+        message="validate and warmup stages come before all others, for the candidate must not have users yet; "
+        "put them first",
+        holds=lambda model: model.stages is None or jobs_are_first(model.stages),
         field="stages",
     ),
     Rule(

@@ -12,6 +12,7 @@ from pathlib import Path
 from serin import __version__
 from serin.cli.artifact import add_artifact
 from serin.cli.evaluate import add_evaluate
+from serin.cli.warmup import add_warmup
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(command=_run)
     add_evaluate(commands)
     add_artifact(commands)
+    add_warmup(commands)
     return parser
 
 

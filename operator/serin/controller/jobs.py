@@ -16,7 +16,7 @@ from serin.controller.kube import JOB, Conflict, Forbidden, Invalid, Kube
 from serin.controller.observe import View
 from serin.rollout.decision import Decision, JobWork
 from serin.rollout.plan import Plan
-from serin.workloads.evaluation import evaluation_job
+from serin.workloads.evaluation import stage_job
 from serin.workloads.jobs import LABEL_STAGE, Running
 
 Json = dict[str, Any]
@@ -51,8 +51,9 @@ class Jobs:
         asked = [one for one in plan.validations if one.name == work.stage] if isinstance(plan, Plan) else []
         if not asked:
             return "the policy cannot be read now"
-        job = evaluation_job(
+        job = stage_job(
             view.md,
+            asked[0].program,
             asked[0].request,
             name=work.name,
             stage=work.stage,
@@ -68,5 +69,5 @@ class Jobs:
             if live is not None:
                 self._cache.put("Job", live)
         except (Invalid, Forbidden) as error:
-            return f"validate.template: {error}"
+            return f"the Job is refused: {error}"
         return None

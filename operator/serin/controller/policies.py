@@ -8,7 +8,6 @@ from serin.api.model_deployment import ModelDeployment
 from serin.api.parse import InvalidSpec, parse_rollout_policy
 from serin.api.reasons import Reason
 from serin.api.resolve import resolve_policy
-from serin.api.stages import EVALUATE
 from serin.controller.cache import Cache
 from serin.controller.config import Config
 from serin.controller.memory import Memory
@@ -79,9 +78,9 @@ def _imageless(plan: Plan, config: Config) -> str | None:
     if config.evaluation_image is not None:
         return None
     for asked in plan.validations:
-        if not has_image(asked.request):
+        if not has_image(asked.program, asked.request):
             words = "the operator's configuration has no evaluationImage, and the stage's template gives none"
-            return f"stage {asked.name}: no image for the container {EVALUATE}: {words}"
+            return f"stage {asked.name}: no image for the container {asked.program}: {words}"
     return None
 
 

@@ -121,7 +121,8 @@ def validating(look: Look) -> Ruling | None:
     if known is None or known.verdict is None:
         if look.seen.job_refusal is not None:
             return Hold(Reason.VALIDATION_BLOCKED, f"stage {asked.name}: {look.seen.job_refusal}", stalled=True)
-        return Hold(Reason.VALIDATING, f"stage {asked.name}: judged on data; no request reaches the candidate yet")
+        doing = f"stage {asked.name}: {_DOING[asked.program]}"
+        return Hold(Reason.VALIDATING, f"{doing}; no request reaches the candidate yet")
     again = again_in(known, asked, look.now)
     words = f"stage {asked.name}: {known.message}"
     if again is None:
@@ -129,6 +130,9 @@ def validating(look: Look) -> Ruling | None:
     # An instant and not a countdown: a message that changes at every look would be a write at every look.
     at = stamp(datetime.fromtimestamp(known.at + asked.retry_seconds, UTC))
     return Hold(Reason.VALIDATION_UNDECIDED, f"{words}; asked again at {at}", again_seconds=again)
+
+
+_DOING = {"evaluate": "judged on data", "warmup": "asked until its answers settle"}
 
 
 def outside_window(look: Look) -> Ruling | None:

@@ -136,9 +136,10 @@ Stage: TypeAlias = Canary | Approval | Bake
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """A judgement on data before the first request, made by a Job.
+    """A judgement before the first request, made by a Job: on data, or of how fast a cold model gets.
 
     digest: of all that the Job is made from; another one is another question.
+    program: which one is run.
     retry_seconds: after how long it is asked again when there was nothing to judge for a reason that may pass.
     request: the stage as the policy has it, JSON. Only the policy of now is asked, so it is not stored.
     """
@@ -146,6 +147,7 @@ class Validation:
     name: str
     digest: str
     retry_seconds: float
+    program: Literal["evaluate", "warmup"] = "evaluate"
     request: str = field(default="", compare=False)
 
 
@@ -243,7 +245,8 @@ class Plan:
         raw["stages"] = [_tagged(stage) for stage in self.stages]
         raw["gates"] = [_tagged(gate) for gate in self.gates]
         raw["validations"] = [
-            {"name": one.name, "digest": one.digest, "retry_seconds": one.retry_seconds} for one in self.validations
+            {name: getattr(one, name) for name in ("name", "digest", "retry_seconds", "program")}
+            for one in self.validations
         ]
         # Most policies have none of them, and a status is no place for empty words.
         if not self.validations:

@@ -37,7 +37,7 @@ RATE_MAX = 0.99
 def plan_of(policy: ResolvedPolicy) -> Plan:
     """The plan that a policy makes for an attempt that starts now."""
     return Plan(
-        stages=_stages([stage for stage in policy.stages if stage.validation is None]),
+        stages=_stages([stage for stage in policy.stages if not stage.before_traffic]),
         gates=tuple(_gate(gate) for gate in policy.gates),
         alpha=policy.risk.false_rollback.fraction,
         beta=policy.risk.false_promotion.fraction,
@@ -49,15 +49,19 @@ def plan_of(policy: ResolvedPolicy) -> Plan:
         preset=policy.metrics.preset,
         windows=tuple(_window(window) for window in policy.windows),
         freezes=tuple(_freeze(freeze) for freeze in policy.freezes),
-        validations=tuple(
-            _validation(stage.name, stage.validation) for stage in policy.stages if stage.validation is not None
-        ),
+        validations=tuple(_validation(stage) for stage in policy.stages if stage.before_traffic),
     )
 
 
-def _validation(name: str, asked: Validate) -> Validation:
+def _validation(stage: ApiStage) -> Validation:
+    asked = stage.validation or stage.warmup
+    assert asked is not None  # noqa: S101 - the caller has looked
     request = json.dumps(asked.to_dict(), sort_keys=True)
-    return Validation(name, hashlib.sha256(request.encode()).hexdigest()[:10], asked.retry.seconds, request)
+    digest = hashlib.sha256(request.encode()).hexdigest()[:10]
+    if isinstance(asked, Validate):
+        return Validation(stage.name, digest, asked.retry.seconds, "evaluate", request)
+    # A warm-up has no fault that passes by itself: it asks for as long as it may.
+    return Validation(stage.name, digest, asked.within.seconds, "warmup", request)
 
 
 def _stages(stages: Sequence[ApiStage]) -> tuple[Stage, ...]:

@@ -1,4 +1,4 @@
-"""The Job of a validate stage: `serin evaluate` beside the models, on data that the user's template brings.
+"""The Jobs of validate and warmup stages: `serin evaluate` on data that the user's template brings, `serin warmup`.
 
     annotation serin.dev/evaluation  ->  a file in the pod (downward API)  ->  serin evaluate --config
     termination message              <-  verdict, worst gates, place and digest of the report
@@ -12,12 +12,11 @@ import copy
 import json
 import math
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias, assert_never
 
 from serin.api.model_deployment import ModelDeployment
 from serin.api.names import GROUP, LABEL_DEPLOYMENT, LABEL_MANAGED, MANAGED_BY, Slot, slot_service
 from serin.api.quantities import Seconds
-from serin.api.stages import EVALUATE
 from serin.workloads.jobs import LABEL_JOB, LABEL_STAGE
 from serin.workloads.ownership import object_metadata
 
@@ -27,19 +26,26 @@ CONFIG_FILE: Final = "evaluation.yaml"
 REPORTS: Final = "/reports"
 TRIES_MAX: Final = 3
 """Pods that end without an answer, before the Job does. One that was evicted or lost its node is not counted."""
+START_SECONDS_MAX: Final = 120.0
+"""For a warm-up's own pod: image, start, and the last words."""
 KEEP_SECONDS: Final = 86_400
 """How long an ended Job and its log stay."""
 
 Json = dict[str, Any]
 
 
-def has_image(request: str) -> bool:
+Program: TypeAlias = Literal["evaluate", "warmup"]
+"""What runs, and what its container is called."""
+
+
+def has_image(program: Program, request: str) -> bool:
     """Whether a stage's own template says which image runs."""
-    return bool(_container(_template(json.loads(request))).get("image"))
+    return bool(_container(program, _template(json.loads(request))).get("image"))
 
 
-def evaluation_job(
+def stage_job(
     md: ModelDeployment,
+    program: Program,
     request: str,
     *,
     name: str,
@@ -53,7 +59,8 @@ def evaluation_job(
 
     Args:
         md: The deployment, for names, addresses and ownership.
-        request: The stage, as JSON of `serin.api.stages.Validate`.
+        program: What it runs.
+        request: The stage, as JSON of `serin.api.stages.Validate` or `Warmup`.
         name: The Job's name; it says which question of which attempt this is.
         stage: The stage's name.
         revision: Who is on trial.
@@ -66,18 +73,24 @@ def evaluation_job(
     labels = {LABEL_DEPLOYMENT: md.metadata.name, LABEL_MANAGED: MANAGED_BY, LABEL_JOB: name, LABEL_STAGE: stage}
     metadata = template.setdefault("metadata", {})
     metadata["labels"] = {**(metadata.get("labels") or {}), **labels}
-    config = configuration(md, asked["evaluation"], revision, candidate, stable)
+    config, seconds = _question(md, program, asked, revision, candidate, stable)
     metadata["annotations"] = {**(metadata.get("annotations") or {}), ANNOTATION: json.dumps(config)}
     pod = template.setdefault("spec", {})
     pod["restartPolicy"] = "Never"
-    _complete(pod, config, image)
+    container = _complete(pod, program, image)
+    urls = {"CANDIDATE": _address(md, candidate), "STABLE": _address(md, stable)}
+    container["env"] = [
+        *(container.get("env") or []),
+        {"name": "SERIN_REVISION", "value": revision},
+        *({"name": f"SERIN_{arm}_URL", "value": url} for arm, url in urls.items()),
+    ]
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": object_metadata(md, name, {LABEL_STAGE: stage}),
         "spec": {
             "backoffLimit": TRIES_MAX - 1,
-            "activeDeadlineSeconds": math.ceil(Seconds(asked["deadline"]).seconds),
+            "activeDeadlineSeconds": math.ceil(seconds),
             "ttlSecondsAfterFinished": KEEP_SECONDS,
             "podFailurePolicy": {
                 # Evicted, preempted, its node gone: nothing was said about the model, so it is no try.
@@ -88,53 +101,84 @@ def evaluation_job(
     }
 
 
-def configuration(
+def _question(
+    md: ModelDeployment, program: Program, asked: Mapping[str, Any], revision: str, candidate: Slot, stable: Slot
+) -> tuple[Json, float]:
+    """What the program reads, and how long the Job may take in seconds."""
+    match program:
+        case "evaluate":
+            return evaluation_config(md, asked["evaluation"], revision, candidate, stable), Seconds(
+                asked["deadline"]
+            ).seconds
+        case "warmup":
+            within = Seconds(asked["within"]).seconds
+            return warmup_config(md, asked, revision, candidate), within + START_SECONDS_MAX
+        case _:
+            assert_never(program)
+
+
+def evaluation_config(
     md: ModelDeployment, evaluation: Mapping[str, Any], revision: str, candidate: Slot, stable: Slot
 ) -> Json:
     """Return what `serin evaluate` reads: the stage's words, who is on trial, and where both arms answer."""
     config = {key: copy.deepcopy(value) for key, value in evaluation.items() if key != "endpoint"}
     endpoint = evaluation.get("endpoint") or {}
+    both = {
+        arm: {**copy.deepcopy(endpoint), "url": _address(md, slot)}
+        for arm, slot in (("candidate", candidate), ("stable", stable))
+    }
+    return config | {"revision": revision, "endpoints": both}
 
-    def at(slot: Slot) -> Json:
-        host = f"{slot_service(md.metadata.name, slot)}.{md.metadata.namespace}.svc"
-        return {**copy.deepcopy(endpoint), "url": f"http://{host}:{md.spec.serving.port}"}
 
-    return config | {"revision": revision, "endpoints": {"candidate": at(candidate), "stable": at(stable)}}
+def warmup_config(md: ModelDeployment, asked: Mapping[str, Any], revision: str, candidate: Slot) -> Json:
+    """Return what `serin warmup` reads, with all times in seconds."""
+    objective = asked.get("objective")
+    return {
+        "revision": revision,
+        "url": _address(md, candidate),
+        "model": md.spec.model.name,
+        "request": copy.deepcopy(asked.get("request")),
+        "window": asked["window"],
+        "withinSeconds": Seconds(asked["within"]).seconds,
+        "timeoutSeconds": Seconds(asked["requestTimeout"]).seconds,
+        "objectiveSeconds": Seconds(objective).seconds if objective is not None else None,
+    }
+
+
+def _address(md: ModelDeployment, slot: Slot) -> str:
+    return f"http://{slot_service(md.metadata.name, slot)}.{md.metadata.namespace}.svc:{md.spec.serving.port}"
 
 
 def _template(asked: Mapping[str, Any]) -> Json:
     return copy.deepcopy(dict(asked.get("template") or {}))
 
 
-def _container(template: Mapping[str, Any]) -> Json:
+def _container(program: Program, template: Mapping[str, Any]) -> Json:
     containers = (template.get("spec") or {}).get("containers") or []
-    return next((one for one in containers if isinstance(one, dict) and one.get("name") == EVALUATE), {})
+    return next((one for one in containers if isinstance(one, dict) and one.get("name") == program), {})
 
 
-def _complete(pod: Json, config: Json, image: str | None) -> None:
-    """Add what the program needs; where the user says something else, that stands."""
+def _complete(pod: Json, program: Program, image: str | None) -> Json:
+    """Add what the program needs; where the user says something else, that stands. Returns its container."""
     containers = pod.setdefault("containers", [])
-    container = next((one for one in containers if isinstance(one, dict) and one.get("name") == EVALUATE), None)
+    container: Json | None = next(
+        (one for one in containers if isinstance(one, dict) and one.get("name") == program), None
+    )
     if container is None:
-        container = {"name": EVALUATE}
+        container = {"name": program}
         containers.append(container)
     if image is not None:
         container.setdefault("image", image)
-    arguments = ["--config", f"{FOLDER}/{CONFIG_FILE}", "--output", REPORTS]
-    container.setdefault("command", ["serin", "evaluate"])
-    container.setdefault("args", [*arguments, "--termination-log", "/dev/termination-log"])
-    endpoints = config["endpoints"]
-    container["env"] = [
-        *(container.get("env") or []),
-        {"name": "SERIN_REVISION", "value": config["revision"]},
-        {"name": "SERIN_CANDIDATE_URL", "value": endpoints["candidate"]["url"]},
-        {"name": "SERIN_STABLE_URL", "value": endpoints["stable"]["url"]},
-    ]
+    place = ["--output", REPORTS] if program == "evaluate" else []
+    container.setdefault("command", ["serin", program])
+    arguments = ["--config", f"{FOLDER}/{CONFIG_FILE}", *place, "--termination-log", "/dev/termination-log"]
+    container.setdefault("args", arguments)
     mounts, volumes = container.setdefault("volumeMounts", []), pod.setdefault("volumes", [])
     mounts.append({"name": "serin-evaluation", "mountPath": FOLDER, "readOnly": True})
     field = {"fieldPath": f"metadata.annotations['{ANNOTATION}']"}
     volumes.append({"name": "serin-evaluation", "downwardAPI": {"items": [{"path": CONFIG_FILE, "fieldRef": field}]}})
-    if not any(one.get("mountPath") == REPORTS for one in mounts):
+    if place and not any(one.get("mountPath") == REPORTS for one in mounts):
         # Where the policy gives no place for reports, they live as long as the pod; the answer does not need them.
         mounts.append({"name": "serin-reports", "mountPath": REPORTS})
         volumes.append({"name": "serin-reports", "emptyDir": {}})
+    return container

@@ -16,6 +16,10 @@ from tests.demo.stage import condition
 from tests.e2e.lifecycle.world import GATES, Json, Model, World, promoted, serving, stalled, together, waiting
 
 ROWS = 3000
+PROGRAM: Json = {
+    "image": "demo.local/serin-evaluate",  # a name only: the local cluster runs the command
+    "env": [{"name": "PYTHONPATH", "value": str(REPOSITORY / "operator")}],
+}
 FEATURES = ("sepal_length", "sepal_width", "petal_length", "petal_width")
 
 
@@ -62,16 +66,26 @@ def validated(data: Path, *gates: Json, retry: str = "10m", **evaluation: Any) -
         **evaluation,
     }
     container = {
+        **PROGRAM,
         "name": "evaluate",
-        "image": "demo.local/serin-evaluate",  # a name only: the local cluster runs the command
         "command": [sys.executable, "-m", "serin", "evaluate"],
-        "env": [{"name": "PYTHONPATH", "value": str(REPOSITORY / "operator")}],
         "volumeMounts": [{"name": "data", "mountPath": "/data"}],
     }
     volumes = [{"name": "data", "hostPath": {"path": str(data)}}]
     stage = {"evaluation": asked, "retry": retry, "template": {"spec": {"containers": [container], "volumes": volumes}}}
     stages = [
         {"name": "holdout", "validate": stage},
+        {"name": "half", "canary": {"weight": 50, "soak": "2s"}},
+    ]
+    return {"gates": GATES, "stages": stages}
+
+
+def warmed(**warmup: Any) -> Json:
+    """A rollout whose first stage warms the candidate up, by a request made from its metadata."""
+    container = {**PROGRAM, "name": "warmup", "command": [sys.executable, "-m", "serin", "warmup"]}
+    stage = {"requestTimeout": "3s", "template": {"spec": {"containers": [container]}}, **warmup}
+    stages = [
+        {"name": "warm", "warmup": stage},
         {"name": "half", "canary": {"weight": 50, "soak": "2s"}},
     ]
     return {"gates": GATES, "stages": stages}
@@ -182,6 +196,35 @@ async def test_data_that_cannot_be_used_stall_and_a_corrected_stage_goes_on(worl
         assert serving(md, "1")
         await iris.apply(iris.spec("2", scikit_learn=True, rollout=validated(data)))
         await iris.until(promoted("2"))
+
+
+@together
+async def test_a_slow_loader_gets_its_first_user_when_it_is_warm(world: World) -> None:
+    """Its first answer takes a second; the requests that find that out are no user's."""
+    iris = world.model("warmed")
+    await iris.serve("1", scikit_learn=True)
+    async with world.load(iris.host) as load:
+        await iris.apply(iris.spec("2", {"COLD_SECONDS": 0.4}, scikit_learn=True, rollout=warmed()))
+        await iris.until(waiting("Validating", "stage warm", "settle"))
+        assert await never_saw_a_request(iris)
+        await iris.until(promoted("2"))
+    assert not load.failures
+    await iris.until_verdict("2", "Stable")
+    (answer,) = answers(await iris.revision("2"))
+    assert answer.startswith("pass: warm: the first answer took 4"), answer
+
+
+@together
+async def test_a_candidate_that_never_answers_is_rejected_by_its_warm_up(world: World) -> None:
+    """It is Ready, and hangs; nobody has waited for it but the warm-up."""
+    iris = world.model("never-warm")
+    await iris.serve("1", scikit_learn=True)
+    async with world.load(iris.host) as load:
+        await iris.apply(iris.spec("2", {"HANG_FRACTION": 1}, scikit_learn=True, rollout=warmed(within="8s")))
+        md = await iris.until(stalled("RolledBack", "ValidationFailed", "nothing was answered within 8 s"))
+        assert serving(md, "1")
+    assert not load.failures
+    assert await never_saw_a_request(iris)
 
 
 @together

@@ -354,13 +354,13 @@ BAD = (
         "a stage that is two things",
         {"stages/1/bake": {"for": "1m"}},
         ".stages[1]",
-        "a stage has exactly one of validate, canary, approval and bake",
+        "a stage has exactly one of validate, warmup, canary, approval and bake",
     ),
     _plan(
         "a stage that is nothing",
         {"stages/1": {"name": "half"}},
         ".stages[1]",
-        "a stage has exactly one of validate, canary, approval and bake",
+        "a stage has exactly one of validate, warmup, canary, approval and bake",
     ),
     _plan(
         "an approval before a canary",

@@ -45,6 +45,7 @@ from serin.api.reasons import Reason
 from serin.metrics.reading import Missing
 from serin.rollout.decision import Decision
 from serin.rollout.observation import Refused
+from serin.rollout.plan import Plan
 from serin.traffic.weights import Units
 from serin.workloads.jobs import Ended, Running
 from serin.workloads.pods import Crash
@@ -195,7 +196,11 @@ class _Player:
             reason, _, effect = fault[0].removeprefix("fault=").partition(":")
             answer["fault"] = {"reason": reason, "effect": effect, "message": said}
         else:
-            answer["gates"] = [{"name": "accuracy", "verdict": verdict, "message": said}]
+            policy = self.world.policy
+            warmup = isinstance(policy, Plan) and policy.validations[0].program == "warmup"
+            answer["gates"] = [{"name": "warm" if warmup else "accuracy", "verdict": verdict, "message": said}]
+            if warmup:
+                del answer["report"], answer["digest"]
         jobs[name] = Ended(json.dumps(answer))
         return []
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from serin.api.stages import Validate
-from serin.workloads.evaluation import ANNOTATION, evaluation_job, has_image
+from serin.api.stages import Validate, Warmup
+from serin.workloads.evaluation import ANNOTATION, has_image, stage_job
 from serin.workloads.jobs import Ended, Running, job_state
 from tests.unit.workloads.builders import deployment
 
@@ -26,8 +26,9 @@ def build(template: Json | None = None, **more: Any) -> Json:
     """The Job of a stage with this template."""
     raw = {"evaluation": EVALUATION, **({"template": template} if template is not None else {}), **more}
     request = json.dumps(Validate.model_validate(raw).to_dict())
-    return evaluation_job(
+    return stage_job(
         deployment(),
+        "evaluate",
         request,
         name="iris-v-1",
         stage="holdout",
@@ -131,7 +132,37 @@ def test_what_the_user_says_stands() -> None:
 )
 def test_a_stage_says_itself_what_runs_or_not(template: Json | None, want: bool) -> None:
     raw = {"evaluation": EVALUATION, **({"template": template} if template else {})}
-    assert has_image(json.dumps(raw)) is want
+    assert has_image("evaluate", json.dumps(raw)) is want
+
+
+def test_a_warm_up_is_told_everything_in_seconds() -> None:
+    """Its program knows no units, and has a container of its own name."""
+    request = json.dumps(Warmup.model_validate({"objective": "300ms", "within": "2m"}).to_dict())
+    job = stage_job(
+        deployment(),
+        "warmup",
+        request,
+        name="iris-v-2",
+        stage="warm",
+        revision="iris-2-ab",
+        candidate="b",
+        stable="a",
+        image="s",
+    )
+    assert json.loads(job["spec"]["template"]["metadata"]["annotations"][ANNOTATION]) == {
+        "revision": "iris-2-ab",
+        "url": "http://iris-b.ml.svc:8080",
+        "model": "iris",
+        "request": None,
+        "window": 20,
+        "withinSeconds": 120.0,
+        "timeoutSeconds": 30.0,
+        "objectiveSeconds": 0.3,
+    }
+    assert job["spec"]["activeDeadlineSeconds"] == 240, "two minutes more, for the pod to start and to speak"
+    (container,) = pod_of(job)["containers"]
+    assert (container["name"], container["command"]) == ("warmup", ["serin", "warmup"])
+    assert [one["name"] for one in pod_of(job)["volumes"]] == ["serin-evaluation"], "it keeps no reports"
 
 
 @pytest.mark.parametrize(
