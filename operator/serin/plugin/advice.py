@@ -43,8 +43,9 @@ def advise(subject: Subject, setting: Setting) -> Iterator[Finding]:
 
 def _short_soak(subject: Subject, setting: Setting) -> Iterator[Finding]:
     for stage in subject.policy.stages:
-        # An approval has no soak: it waits for people, and the stage before it has had its samples.
-        if stage.approval is None and stage.soak_seconds < setting.scrape_seconds:
+        # An approval has no soak: it waits for people, and the stage before it has had its samples. A Job takes as long
+        # as it takes.
+        if stage.approval is None and not stage.before_traffic and stage.soak_seconds < setting.scrape_seconds:
             yield subject.finding(
                 "warning",
                 f"stage {stage.name}",
@@ -132,7 +133,7 @@ def _bake(subject: Subject, _: Setting) -> Iterator[Finding]:
 
 
 def _big_first_step(subject: Subject, _: Setting) -> Iterator[Finding]:
-    first = subject.policy.stages[0]
+    first = next(stage for stage in subject.policy.stages if not stage.before_traffic)
     if first.canary is not None and first.canary.weight > FIRST_WEIGHT_MAX:
         words = f"the first {first.canary.weight} % of the requests go to a candidate that nothing is known about"
         yield subject.finding("advice", f"stage {first.name}", f"{words}; begin with less")

@@ -151,6 +151,15 @@ def test_an_approval_stage_has_no_soak_that_could_be_too_short() -> None:
     assert said(good(stages=[*GOOD["stages"][:2], sign_off, GOOD["stages"][2]])) == []
 
 
+def test_a_stage_before_the_first_request_has_no_soak_either() -> None:
+    """And it is no reason to call the first canary stage something else than the first step."""
+    warm = {"name": "warm", "warmup": {}}
+    assert said(good(stages=[warm, *GOOD["stages"]])) == []
+    big = {"name": "big", "canary": {"weight": 60, "soak": "5m"}}
+    (advice,) = said(good(stages=[warm, big, GOOD["stages"][2]]))
+    assert "the first 60 % of the requests" in advice
+
+
 def test_there_is_nothing_to_say_about_an_act_that_can_be_made() -> None:
     assert said(action()) == []
     unnamed = action() | {"metadata": {"generateName": "iris-approve-"}}
