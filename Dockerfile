@@ -4,11 +4,13 @@
 ARG PYTHON=3.11
 
 FROM python:${PYTHON}-slim AS build
+# requirements/jobs.txt makes the image of Jobs (`evaluationImage`): the same, with the extras of their programs.
+ARG REQUIREMENTS=requirements/run.txt
 WORKDIR /src
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
-COPY requirements/run.txt requirements/dev.txt requirements/
+COPY requirements/run.txt requirements/jobs.txt requirements/dev.txt requirements/
 RUN python -m venv /opt/serin \
- && /opt/serin/bin/pip install --require-hashes -r requirements/run.txt
+ && /opt/serin/bin/pip install --require-hashes -r "${REQUIREMENTS:-requirements/run.txt}"
 # Of the development tools only those that make a wheel; a test knows their names.
 RUN awk '/^(hatchling|packaging|pathspec|pluggy|tomlkit|trove-classifiers)==/ {wanted = 1} wanted; !/\\$/ {wanted = 0}' \
       requirements/dev.txt > requirements/build.txt \

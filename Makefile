@@ -150,3 +150,4 @@ soak-traffic: tools ## 100 weight changes and 20 rollouts under load, no request
 lock: setup ## write requirements/ anew from pyproject.toml, with hashes and without any registry's name
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements/run.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --constraint requirements/dev.txt --extra evaluate --extra artifacts pyproject.toml -o requirements/jobs.txt

@@ -58,7 +58,7 @@ def test_the_image_is_made_in_two_stages() -> None:
 
 def test_the_base_has_a_python_that_the_package_takes() -> None:
     """The oldest one, which the locked requirements are resolved for."""
-    (version,) = [line.partition("=")[2] for line in _instructions("ARG")]
+    version = dict(line.split("=") for line in _instructions("ARG"))["PYTHON"]
     assert PROJECT["requires-python"] == f">={version}"
 
 
@@ -99,6 +99,21 @@ def test_everything_is_installed_by_its_hash() -> None:
     assert installs
     for command in installs:
         assert "--require-hashes" in command or "--no-index" in command, command
+
+
+def test_the_image_of_jobs_has_what_their_programs_need_and_what_was_tried() -> None:
+    """All of the extras, in the versions that the tests ran with."""
+    assert dict(line.split("=") for line in _instructions("ARG"))["REQUIREMENTS"] == "requirements/run.txt"
+
+    def locked(name: str) -> dict[str, str]:
+        lines = (ROOT / "requirements" / name).read_text().splitlines()
+        return dict(re.findall(r"^([a-z0-9-]+)(?:\[[a-z,]+\])?==(\S+)", line)[0] for line in lines if "==" in line[:80])
+
+    jobs, dev = locked("jobs.txt"), locked("dev.txt")
+    extras = PROJECT["optional-dependencies"]
+    wanted = {Requirement(line).name for extra in ("evaluate", "artifacts") for line in extras[extra]}
+    assert wanted <= jobs.keys()
+    assert {name: version for name, version in jobs.items() if dev.get(name) != version} == {}
 
 
 def test_the_tools_that_make_the_wheel_are_all_named() -> None:
