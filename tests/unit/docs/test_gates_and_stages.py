@@ -5,8 +5,9 @@ That the outputs below the examples are what the code decides is said by test_ge
 
 from __future__ import annotations
 
+import json
 import re
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -15,9 +16,12 @@ from serin.api.gates import Compare, CountedWhat, Gate, GateKind, Hard, Limit, M
 from serin.api.names import API_VERSION
 from serin.api.stages import Bake, Canary, Stage
 from serin.cli.kubectl import app
+from serin.evaluate.config import Config
 from serin.rollout.plan import Plan
+from serin.workloads.evaluation import evaluation_config
 from tests.unit.docs.pages import PAGES, ROOT, Block, blocks, name
 from tests.unit.rollout.world import plan_from
+from tests.unit.workloads.builders import deployment
 
 GATES, STAGES = ROOT / "docs" / "gates.md", ROOT / "docs" / "stages.md"
 EXAMPLES = [block for page in (GATES, STAGES) for block in blocks(page) if block.language == "yaml"]
@@ -44,6 +48,24 @@ def test_an_example_is_a_policy_that_a_rollout_can_go_by(block: Block) -> None:
     assert isinstance(plan, Plan)
     assert plan.gates
     assert plan.stages
+
+
+SAMPLE = yaml.safe_load_all((ROOT / "manifests" / "samples" / "validation.yaml").read_text())
+EVALUATIONS = [
+    stage["validate"]["evaluation"]
+    for raw in (*POLICIES, *SAMPLE)
+    for stage in (raw["spec"].get("stages") or ())
+    if "validate" in stage
+]
+
+
+@pytest.mark.parametrize("evaluation", EVALUATIONS)
+def test_what_a_validate_stage_asks_is_what_the_program_takes(evaluation: dict[str, Any]) -> None:
+    """With what Serin adds; the API lets any object pass, so a wrong field would only show in a cluster."""
+    made = evaluation_config(deployment(), evaluation, "iris-2-ab", "b", "a")
+    config = Config.model_validate(json.loads(json.dumps(made)))
+    assert config.endpoints.stable is not None
+    assert str(config.endpoints.stable.url) == "http://iris-a.ml.svc:8080/"
 
 
 def test_every_kind_of_gate_and_of_count_has_an_example() -> None:
