@@ -81,6 +81,15 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """A stage before the first request: what its Job does, and how far it is; None before it is asked."""
+
+    name: str
+    program: str
+    verdict: Literal["asked", "pass", "fail", "undecided"] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Rollout:
     """The rollout under way."""
 
@@ -88,6 +97,7 @@ class Rollout:
     kind: str | None
     stage: str | None
     stage_index: int | None
+    checks: tuple[Check, ...]
     stages: tuple[Stage, ...]
     weight: int | None
     verdict: Verdict

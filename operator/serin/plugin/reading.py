@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, assert_never
 
 from serin.plugin.objects import (
+    Check,
     Condition,
     Counted,
     Deployment,
@@ -154,6 +155,26 @@ def _stages(raw: Raw) -> tuple[Stage, ...]:
         return ()
 
 
+def _checks(plan: Raw, evidence: Raw) -> tuple[Check, ...]:
+    """The stages before the first request; an answer to another question than the plan's is none."""
+    known = {(text(one.get("name")), text(one.get("digest"))): one for one in parts(evidence, "validated")}
+    found = []
+    for one in parts(plan, "validations"):
+        name = text(one.get("name")) or "?"
+        said = known.get((name, text(one.get("digest"))))
+        verdict = None if said is None else _CHECKED.get(text(said.get("verdict")))
+        found.append(Check(name, text(one.get("program")) or "evaluate", verdict))
+    return tuple(found)
+
+
+_CHECKED: dict[str | None, Literal["asked", "pass", "fail", "undecided"]] = {
+    None: "asked",
+    "pass": "pass",
+    "fail": "fail",
+    "undecided": "undecided",
+}
+
+
 def _kind(stage: Canary | Approval | Bake) -> Literal["canary", "approval", "bake"]:
     match stage:
         case Canary():
@@ -172,6 +193,7 @@ def _rollout(raw: Raw, *, details: bool) -> Rollout:
         kind=text(raw.get("kind")),
         stage=text(raw.get("stage")),
         stage_index=whole(raw.get("stageIndex")),
+        checks=_checks(part(raw, "plan"), part(raw, "evidence")) if details else (),
         stages=_stages(part(raw, "plan")) if details else (),
         weight=whole(raw.get("weight")),
         verdict=_verdict(raw.get("verdict")),

@@ -128,7 +128,13 @@ def _stages(rollout: Rollout) -> RenderableType:
         return Text(f"{rollout.stage}, {rollout.weight} % of the traffic; this rollout takes everything in one step")
     made = table("", "STAGE", "WEIGHT", "SOAK", "")
     index = rollout.stage_index if rollout.stage_index is not None else -1
-    made.add_row(*cells([_mark(-1, index), "start", "0 %", "pods get ready", ""]))
+    waits = next((number for number, one in enumerate(rollout.checks) if one.verdict != "pass"), len(rollout.checks))
+    started = index >= 0 or any(one.verdict is not None for one in rollout.checks)
+    made.add_row(*cells([_mark(-1, 0 if started else index), "start", "0 %", "pods get ready", ""]))
+    for number, check in enumerate(rollout.checks):
+        at = len(rollout.checks) if index >= 0 else waits if started else -1
+        name = cell(check.name, "bold" if number == at else "")
+        made.add_row(*cells([_mark(number, at), name, "0 %", _CHECKS.get(check.program, check.program), ""]))
     for number, stage in enumerate(rollout.stages):
         made.add_row(
             *cells(
@@ -142,6 +148,9 @@ def _stages(rollout: Rollout) -> RenderableType:
             )
         )
     return made
+
+
+_CHECKS = {"evaluate": "judged on data", "warmup": "warms up"}
 
 
 def _mark(number: int, index: int) -> Text:

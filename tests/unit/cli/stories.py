@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from serin.rollout.observation import Target
-from serin.rollout.plan import Approval
+from serin.rollout.plan import Approval, Validation
+from serin.workloads.jobs import Ended
 from tests.unit.rollout.looks import plan
 from tests.unit.rollout.world import NAME, START, World, at_stage, serving
 
@@ -144,6 +145,17 @@ def _gone_back() -> World:
     return ticked(world, 12)
 
 
+def _warming() -> World:
+    """It has passed on data and is warmed up; no request of a user has reached it."""
+    before = (Validation("holdout", "d1", 600.0), Validation("warm", "d2", 300.0, "warmup"))
+    world = serving("v1", plan(validations=before), replicas=2)
+    world.deploy("v2")
+    world = ticked(world, 2)
+    (job,) = world.jobs
+    world.jobs[job] = Ended(json.dumps({"verdict": "pass", "gates": [{"name": "good", "message": "0.96"}]}))
+    return ticked(world, 2)
+
+
 MAKERS: dict[str, Callable[[], Story]] = {
     "promoted": lambda: story(_serving()),
     "first_deployment": lambda: story(_first()),
@@ -157,6 +169,7 @@ MAKERS: dict[str, Callable[[], Story]] = {
     "awaiting_approval": lambda: story(_awaiting()),
     "aborted": lambda: story(_aborted()),
     "gone_back_by_hand": lambda: story(_gone_back()),
+    "warming_up": lambda: story(_warming()),
     "spec_not_seen_yet": lambda: story(_serving(), generation=2),
 }
 
