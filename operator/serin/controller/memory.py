@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from serin.api.reasons import Reason
 from serin.metrics.reading import Outage, Reading
 from serin.rollout.observation import Refused
 from serin.rollout.plan import Plan
@@ -44,6 +45,7 @@ class Memory:
     plan: what an attempt that starts now would go by, and of which generation and policy version that is.
     refusal: what the API server said when it refused the candidate's Deployment.
     job_refusal: why the Job of a validation cannot be made.
+    hold: what the last look held for, and when that was, in monotonic seconds; None when it did not hold.
     verified: by uid of an action without an answer, whether nobody can have written its actor but the actor.
     obstacle: something of somebody else's that stands in the way; it is asked about again at each look.
     """
@@ -57,6 +59,7 @@ class Memory:
     verified: dict[str, bool] = field(default_factory=dict)
     refusal: str | None = None
     job_refusal: str | None = None
+    hold: tuple[Reason, float] | None = None
     obstacle: Obstacle | None = None
 
     def remember(self, state: State) -> None:

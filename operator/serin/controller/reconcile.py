@@ -26,6 +26,7 @@ from serin.controller.memory import Key, Memory
 from serin.controller.observe import View, carried, observe, parse
 from serin.controller.telemetry import Telemetry
 from serin.controller.wants import beginning, unreadable, want_of
+from serin.metrics.reading import Reading
 from serin.rollout.decide import decide
 from serin.rollout.decision import Decision, Note
 from serin.rollout.persist import landmark, load_state
@@ -140,6 +141,7 @@ class Reconciler:
             memory.remember(replace(decision.state, carried=state.carried))
             memory.stored = known_landmark
         loop_now = asyncio.get_running_loop().time()
+        self._measure(view, decision, memory, now, loop_now)
         due = due_seconds(stored, status, loop_now - memory.written_at, self._config.status_seconds)
         write = status if due == 0.0 else None
         if due:
@@ -151,6 +153,9 @@ class Reconciler:
             memory.written_at = loop_now
             memory.remember(decision.state)
             memory.stored = landmark(status)
+            outcome = decision.state.outcome
+            if outcome is not None and outcome != state.outcome:
+                self._telemetry.ended(outcome.end)
             # A transition is told once it is stored: the next look finds it done and would say nothing, should a
             # later write of this one fail.
             self._tell(key, raw, decision.notes)
@@ -181,6 +186,17 @@ class Reconciler:
             self._add_later(key, decision.look_again_seconds)
         # Reading goes on from the new state without waiting for the next look.
         self._read(key, replace(view, seen=replace(view.seen, state=decision.state)), decision.state)
+
+    def _measure(self, view: View, decision: Decision, memory: Memory, now: datetime, loop_now: float) -> None:
+        """What this look says of holds and of the age of the evidence, for the operator's own metrics."""
+        if view.seen.readings and isinstance(newest := view.seen.readings[-1], Reading):
+            self._telemetry.lag(now.timestamp() - newest.instant)
+        if memory.hold is not None:
+            reason, since = memory.hold
+            self._telemetry.held(reason, loop_now - since)
+        reason = decision.standing.reason
+        holds = decision.state.attempt is not None and reason.about.kind in ("hold", "stalled")
+        memory.hold = (reason, loop_now) if holds else None
 
     def _tell(self, key: Key, raw: Json, notes: Sequence[Note]) -> None:
         for note in notes:

@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from serin.api.reasons import Reason
 from serin.rollout.decision import Note
+from serin.rollout.state import End
 
 
 class Telemetry:
@@ -27,6 +29,20 @@ class Telemetry:
         )
         self._transitions = Counter(
             "serin_transitions", "Transitions of rollouts by reason.", ["reason"], registry=self.registry
+        )
+        self._rollouts = Counter(
+            "serin_rollouts", "Rollouts that ended, by outcome.", ["outcome"], registry=self.registry
+        )
+        for end in End:
+            self._rollouts.labels(end.value)  # a series that is there from the start has a rise from 0 to 1
+        self._held = Counter(
+            "serin_hold_seconds", "How long rollouts were held, by reason.", ["reason"], registry=self.registry
+        )
+        self._lag = Histogram(
+            "serin_evidence_lag_seconds",
+            "How old the newest reading of the metrics was when a look used it.",
+            registry=self.registry,
+            buckets=(1, 2, 5, 10, 15, 30, 60, 120, 300, 900),
         )
         self._requests = Counter(
             "serin_kubernetes_requests",
@@ -62,6 +78,18 @@ class Telemetry:
     def transition(self, note: Note) -> None:
         """A rollout moved."""
         self._transitions.labels(note.reason.value).inc()
+
+    def ended(self, end: End) -> None:
+        """A rollout has ended, and that is stored."""
+        self._rollouts.labels(end.value).inc()
+
+    def held(self, reason: Reason, seconds: float) -> None:
+        """A rollout stood where it was for so long."""
+        self._held.labels(reason.value).inc(seconds)
+
+    def lag(self, seconds: float) -> None:
+        """A look used a reading of this age; a clock that is behind Prometheus's makes it 0 and not negative."""
+        self._lag.observe(max(0.0, seconds))
 
     def leading(self, leads: bool) -> None:
         """Whether this process leads now."""

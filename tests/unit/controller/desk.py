@@ -60,7 +60,7 @@ class Desk:
 
     def __init__(self, md: Json, config: Config = CONFIG) -> None:
         self.kube, self.cache = FakeKube(), Cache()
-        self.evidence, self.recorder = _Evidence(), _Recorder()
+        self.evidence, self.recorder, self.telemetry = _Evidence(), _Recorder(), Telemetry()
         self.later: list[float] = []
         self.reconciler = Reconciler(
             self.cache,
@@ -68,7 +68,7 @@ class Desk:
             Deletion(self.kube, self.cache),  # type: ignore[arg-type]
             self.evidence,  # type: ignore[arg-type]
             self.recorder,  # type: ignore[arg-type]
-            Telemetry(),
+            self.telemetry,
             config,
             lambda _key, seconds: self.later.append(seconds),
         )
