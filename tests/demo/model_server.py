@@ -11,6 +11,8 @@ Faults, by environment, because a demonstration needs bad versions:
     SLOW_FRACTION         this share takes SLOW_SECONDS (default 0.5) longer
     HANG_FRACTION         this share is never answered
     WRONG_FRACTION        this share of rows gets another species: always the same rows, but others in each version
+    WRONG_ABOVE           only rows whose first feature is above this are wrong: a model that is biased against a group
+    SHIFT                 added to the first feature: preprocessing that training did not have
     COLD_SECONDS          the first request takes so long, the next 29 ever less: weights are loaded, caches filled
     CRASH_AFTER_SECONDS   the process ends with exit code 1
     START_DELAY_SECONDS   it is live but not ready for so long
@@ -74,6 +76,8 @@ class Settings:
     slow_seconds: float = 0.5
     hang_fraction: float = 0.0
     wrong_fraction: float = 0.0
+    wrong_above: float = -math.inf
+    shift: float = 0.0
     cold_seconds: float = 0.0
     crash_after_seconds: float = 0.0
     start_delay_seconds: float = 0.0
@@ -95,6 +99,8 @@ class Settings:
             slow_seconds=number("SLOW_SECONDS", 0.5),
             hang_fraction=number("HANG_FRACTION", 0),
             wrong_fraction=number("WRONG_FRACTION", 0),
+            wrong_above=number("WRONG_ABOVE", -math.inf),
+            shift=number("SHIFT", 0),
             cold_seconds=number("COLD_SECONDS", 0),
             crash_after_seconds=number("CRASH_AFTER_SECONDS", 0),
             start_delay_seconds=number("START_DELAY_SECONDS", 0),
@@ -112,17 +118,18 @@ class Refused(Exception):
 class IrisModel:
     """Logistic regression on the iris data, as wrong as it is told to be."""
 
-    def __init__(self, wrong_fraction: float = 0.0, version: str = "1") -> None:
-        self._wrong_fraction, self._salt = wrong_fraction, version.encode()
+    def __init__(self, settings: Settings = Settings()) -> None:
+        self._settings, self._salt = settings, settings.version.encode()
         rows, species = load_iris(return_X_y=True)
         self._model = LogisticRegression(max_iter=500).fit(rows, species)
 
     def infer(self, rows: NDArray[np.float64]) -> dict[str, tuple[str, NDArray[Any]]]:
         """Return each output's datatype and values."""
-        probabilities = self._model.predict_proba(rows)
-        if self._wrong_fraction:
+        settings = self._settings
+        probabilities = self._model.predict_proba(rows + np.array([settings.shift, 0.0, 0.0, 0.0]))
+        if settings.wrong_fraction:
             shares = [zlib.crc32(self._salt + row.tobytes()) / 2**32 for row in np.ascontiguousarray(rows)]
-            wrong = np.array(shares) < self._wrong_fraction
+            wrong = (np.array(shares) < settings.wrong_fraction) & (rows[:, 0] > settings.wrong_above)
             probabilities[wrong] = np.roll(probabilities[wrong], 1, axis=1)
         return {
             "species": ("INT64", probabilities.argmax(axis=1)),
@@ -333,7 +340,7 @@ def requested_outputs(call: Json, known: list[str]) -> list[str]:
 async def serve(settings: Settings) -> int:
     """Serve until SIGTERM, then drain; return the exit code."""
     loop = asyncio.get_running_loop()
-    server = Server(settings, IrisModel(settings.wrong_fraction, settings.version))
+    server = Server(settings, IrisModel(settings))
     runner = web.AppRunner(server.application(), access_log=None, handle_signals=False, shutdown_timeout=0.5)
     await runner.setup()
     await web.TCPSite(runner, "0.0.0.0", settings.port, backlog=1024).start()

@@ -194,7 +194,9 @@ def test_a_wrong_model_is_wrong_on_the_same_rows_each_time_and_on_others_in_anot
     right = IrisModel().infer(rows)["species"][1]
 
     def wrong(version: str) -> NDArray[np.bool_]:
-        found: NDArray[np.bool_] = IrisModel(0.1, version).infer(rows)["species"][1] != right
+        found: NDArray[np.bool_] = (
+            IrisModel(Settings(wrong_fraction=0.1, version=version)).infer(rows)["species"][1] != right
+        )
         return found
 
     assert (wrong("1") == wrong("1")).all()

@@ -119,8 +119,11 @@ def termination_message(report: Report, place: str, digest: str) -> str:
     4096 bytes at most, because the kubelet keeps no more and would cut it in the middle of a word.
     """
     order = {"fail": 0, "undecided": 1, "pass": 2}
-    gates = sorted(report.gates, key=lambda one: order[one.verdict])
-    said = [{"name": one.name, "verdict": one.verdict, "message": one.message[:300]} for one in gates]
+    judged = [(one.name, one.verdict, one.message) for one in report.gates]
+    if report.skew is not None:
+        judged.append(("skew", report.skew.verdict, report.skew.message))
+    judged.sort(key=lambda one: order[one[1]])
+    said = [{"name": name, "verdict": verdict, "message": message[:300]} for name, verdict, message in judged]
     fault = report.fault.model_dump(mode="json", by_alias=True) if report.fault is not None else None
     if fault is not None:
         fault["message"] = str(fault["message"])[:500]

@@ -24,6 +24,9 @@ from serin.rollout.state import STEPS_MAX, Attempt, Placed, Step, Validated
 from serin.workloads.jobs import Ended, JobState
 
 MESSAGE_CHARACTERS_MAX: Final = 1000
+LAST_WORDS_SECONDS_MAX: Final = 60.0
+"""How long a pod's last words are waited for after its Job is over. Seconds were seen on a busy machine; the pods of a
+Job that ran out of time are deleted, and say nothing."""
 
 Json = Mapping[str, Any]
 
@@ -62,10 +65,17 @@ def go_on(
         return _with(attempt, Validated(asked.name, asked.digest)) if ready else attempt
     if known.verdict is None:
         state = jobs.get(job_name(deployment, candidate.revision, attempt.number, known))
-        return attempt if not isinstance(state, Ended) else _told(attempt, known, state, candidate, now)
+        if not isinstance(state, Ended) or (not _heard(state) and now.timestamp() < state.at + LAST_WORDS_SECONDS_MAX):
+            return attempt
+        return _told(attempt, known, state, candidate, now)
     if again_in(known, asked, now.timestamp()) == 0.0:
         return _with(attempt, Validated(asked.name, asked.digest, tries=known.tries + 1))
     return attempt
+
+
+def _heard(ended: Ended) -> bool:
+    """Whether all that the Job has to say is here."""
+    return bool(ended.answer) or ended.heard
 
 
 def again_in(known: Validated, asked: Validation, now: float) -> float | None:

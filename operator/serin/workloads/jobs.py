@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, TypeAlias
 
 from serin.api.names import GROUP
@@ -28,10 +29,14 @@ class Ended:
     """The Job has ended.
 
     answer: the termination message of its last pod, "" for none. failed: why the Job failed, None when it did not.
+    at: when, in seconds since 1970. heard: whether a pod of it that has ended was seen. Jobs and pods come by watches of
+    their own, so a Job can be over a moment before its pod's last words are here.
     """
 
     answer: str
     failed: str | None = None
+    at: float = 0.0
+    heard: bool = True
 
 
 JobState: TypeAlias = Running | Ended
@@ -53,10 +58,18 @@ def job_state(job: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) -> JobS
     mine.sort(key=lambda pod: pod["metadata"].get("creationTimestamp", ""))
     answers = [answer for pod in mine if (answer := _last_words(pod))]
     answer = answers[-1] if answers else ""
-    if complete:
-        return Ended(answer)
-    said = conditions["Failed"]
-    return Ended(answer, f"{said.get('reason')}: {said.get('message')}")
+    heard = any(pod.get("status", {}).get("phase") in ("Succeeded", "Failed") for pod in mine)
+    said = conditions["Complete" if complete else "Failed"]
+    at = _instant(said.get("lastTransitionTime"))
+    return Ended(answer, None if complete else f"{said.get('reason')}: {said.get('message')}", at, heard)
+
+
+def _instant(text: object) -> float:
+    """A time as the API server writes it; long ago where there is none."""
+    try:
+        return datetime.fromisoformat(str(text)).timestamp()
+    except ValueError:
+        return 0.0
 
 
 def _last_words(pod: Mapping[str, Any]) -> str:

@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import skops.io
 from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
 
 from tests.demo.manifests import REPOSITORY
 from tests.demo.stage import condition
 from tests.e2e.lifecycle.world import GATES, Json, Model, World, promoted, serving, stalled, together, waiting
 
 ROWS = 3000
+LONG = 5.8
+"""Sepals above it are long; half of the flowers have such."""
 PROGRAM: Json = {
     "image": "demo.local/serin-evaluate",  # a name only: the local cluster runs the command
     "env": [{"name": "PYTHONPATH", "value": str(REPOSITORY / "operator")}],
@@ -23,7 +27,7 @@ PROGRAM: Json = {
 FEATURES = ("sepal_length", "sepal_width", "petal_length", "petal_width")
 
 
-def holdout(folder: Path, name: str, *, rows: int = ROWS, age: timedelta = timedelta(days=1), **columns: str) -> Path:
+def holdout(folder: Path, name: str, *, rows: int = ROWS, age: timedelta = timedelta(days=1)) -> Path:
     """A data set of flowers near those of the iris data, each with the day it was measured."""
     place = folder / name
     place.mkdir(exist_ok=True)
@@ -34,10 +38,10 @@ def holdout(folder: Path, name: str, *, rows: int = ROWS, age: timedelta = timed
     measured = (datetime.now(UTC) - age).isoformat()
     with (place / "holdout.csv").open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow([*(columns.get(one, one) for one in FEATURES), "species", "measured"])
-        writer.writerows(
-            [*map(float, flower), int(species[row]), measured] for flower, row in zip(flowers, picked, strict=True)
-        )
+        writer.writerow([*FEATURES, "species", "measured", "length"])
+        for flower, kind in zip(flowers, species[picked], strict=True):
+            length = "long" if flower[0] > LONG else "short"
+            writer.writerow([*map(float, flower), int(kind), measured, length])
     return place
 
 
@@ -51,6 +55,7 @@ def validated(data: Path, *gates: Json, retry: str = "10m", **evaluation: Any) -
                 "name": "holdout",
                 "path": "/data/holdout.csv",
                 "target": "species",
+                "features": list(FEATURES),
                 "timeColumn": "measured",
                 "maxAge": "30d",
             }
@@ -163,6 +168,33 @@ async def test_a_higher_score_with_negative_flips_is_stopped(world: World) -> No
     )
     md = await iris.until(stalled("RolledBack", "ValidationFailed", "flips: "))
     assert "better: " not in condition(md, "Stalled")["message"], "the score is higher; it is the flips that stop it"
+
+
+@together
+async def test_a_model_that_is_biased_against_a_group_is_stopped(world: World) -> None:
+    """Its score is good enough; of the long flowers it gets many more wrong than of the short ones."""
+    iris = world.model("judged-biased")
+    fair = {"name": "fair", "metric": "equalizedOddsDifference", "max": 0.1, "group": "length"}
+    groups = [{"name": "length", "column": "length"}]
+    plan = validated(holdout(world.folder, "biased"), fair, groups=groups, positive=2)
+    await iris.serve("1", scikit_learn=True)
+    biased = wrong(0.3) | {"WRONG_ABOVE": LONG}
+    await iris.apply(iris.spec("2", biased, scikit_learn=True, rollout=plan))
+    md = await iris.until(stalled("RolledBack", "ValidationFailed", "fair: "))
+    assert "good: " not in condition(md, "Stalled")["message"]
+
+
+@together
+async def test_preprocessing_that_training_did_not_have_is_caught(world: World) -> None:
+    """The same rows through the endpoint and through the artifact: the served one shifts a feature first."""
+    iris = world.model("judged-skewed")
+    data = holdout(world.folder, "skewed")
+    rows, species = load_iris(return_X_y=True)
+    skops.io.dump(LogisticRegression(max_iter=500).fit(rows, species), data / "model.skops")
+    plan = validated(data, skew={"artifact": "/data/model.skops", "rows": 200})
+    await iris.serve("1", scikit_learn=True)
+    await iris.apply(iris.spec("2", {"SHIFT": 0.3}, scikit_learn=True, rollout=plan))
+    await iris.until(stalled("RolledBack", "ValidationFailed", "skew: "))
 
 
 @together
