@@ -29,8 +29,8 @@ class Ended:
     """The Job has ended.
 
     answer: the termination message of its last pod, "" for none. failed: why the Job failed, None when it did not.
-    at: when, in seconds since 1970. heard: whether a pod of it that has ended was seen. Jobs and pods come by watches of
-    their own, so a Job can be over a moment before its pod's last words are here.
+    at: when, in seconds since 1970. heard: whether a pod of it that has ended was seen. Jobs and pods come by watches
+    of their own, so a Job can be over a moment before its pod's last words are here.
     """
 
     answer: str

@@ -136,6 +136,24 @@ def test_a_running_job_changes_nothing() -> None:
         assert same == found.attempt
 
 
+@pytest.mark.parametrize(
+    ("sentence", "ended", "seconds", "want"),
+    [
+        ("its pod was not heard yet", Ended("", at=1000.0, heard=False), 59.0, None),
+        ("it never will be", Ended("", "DeadlineExceeded", at=1000.0, heard=False), 60.0, "undecided"),
+        ("its pod has ended without a word", Ended("", at=1000.0, heard=True), 0.0, "undecided"),
+        ("an answer is an answer", replace(answer(), at=1000.0, heard=False), 0.0, "pass"),
+    ],
+)
+def test_a_jobs_last_words_are_waited_for(sentence: str, ended: Ended, seconds: float, want: str | None) -> None:
+    """Jobs and pods come by two watches, and missing data is never a verdict."""
+    asked = Validated("holdout", "d1")
+    found = look(by_plan(validations=(HOLDOUT,)), attempt(validated=(asked,)), stage=-1)
+    jobs = {validation.job_name("iris", CANDIDATE, found.attempt.number, asked): ended}
+    gone_on = validation.go_on(found.attempt, found.candidate, "iris", jobs, _now(1000.0 + seconds), ready=True)
+    assert gone_on.validated[0].verdict == want, sentence
+
+
 def test_what_may_pass_is_asked_again_after_the_retry_and_not_before() -> None:
     told = Validated("holdout", "d1", verdict="undecided", at=1000.0)
     found = look(by_plan(validations=(HOLDOUT,)), attempt(validated=(told,)), stage=-1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -179,11 +180,13 @@ def test_an_evaluation_that_cannot_be_one_is_refused(wrong: Json, words: str) ->
         Validate.model_validate({"evaluation": wrong})
 
 
+OVER = datetime(2026, 11, 21, 12, 10, tzinfo=UTC).timestamp()
+
+
 def job(**conditions: str) -> Json:
     """A Job with these conditions."""
-    found = [
-        {"type": kind, "status": status, "reason": "Because", "message": "of it"} for kind, status in conditions.items()
-    ]
+    why = {"reason": "Because", "message": "of it", "lastTransitionTime": "2026-11-21T12:10:00Z"}
+    found = [{"type": kind, "status": status, **why} for kind, status in conditions.items()]
     return {"metadata": {"name": "iris-v-1"}, "status": {"conditions": found}}
 
 
@@ -192,7 +195,10 @@ def pod(message: str | None, created: str = "2026-11-21T12:00:00Z", of: str = "i
     terminated = {"exitCode": 0, **({"message": message} if message is not None else {})}
     return {
         "metadata": {"labels": {"serin.dev/job": of}, "creationTimestamp": created},
-        "status": {"containerStatuses": [{"name": "evaluate", "state": {"terminated": terminated}}]},
+        "status": {
+            "phase": "Succeeded",
+            "containerStatuses": [{"name": "evaluate", "state": {"terminated": terminated}}],
+        },
     }
 
 
@@ -209,6 +215,13 @@ def test_the_last_pod_that_said_something_is_the_answer() -> None:
         pod(None, "2026-11-21T12:09:00Z"),
         pod("x", of="other"),
     ]
-    assert job_state(job(Complete="True"), pods) == Ended("second")
-    assert job_state(job(Failed="True"), pods) == Ended("second", "Because: of it")
-    assert job_state(job(Complete="True"), []) == Ended("")
+    assert job_state(job(Complete="True"), pods) == Ended("second", at=OVER, heard=True)
+    assert job_state(job(Failed="True"), pods) == Ended("second", "Because: of it", at=OVER, heard=True)
+
+
+def test_a_job_can_be_over_before_its_pod_has_been_heard() -> None:
+    """They come by two watches; on a busy machine the pod's was seconds behind, and a pass was taken for silence."""
+    running = {"metadata": pod(None)["metadata"], "status": {"phase": "Running"}}
+    for pods in ([], [running], [pod("x", of="other")]):
+        assert job_state(job(Complete="True"), pods) == Ended("", at=OVER, heard=False)
+    assert job_state(job(Complete="True"), [pod(None)]) == Ended("", at=OVER, heard=True), "it has nothing to say"
