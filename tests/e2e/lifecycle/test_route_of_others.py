@@ -156,6 +156,37 @@ async def test_a_route_applied_from_git_during_a_rollout_gets_its_weights_back(w
 
 
 @together
+async def test_weights_from_git_can_be_those_of_an_empty_slot(world: World) -> None:
+    """After a promotion stable is in the other slot, so Git's 100/0 sends users to nobody until ours are back."""
+    late = world.model("late")
+    route = route_of_others("late-route", [("late-a", 100), ("late-b", 0)], host=late.host)
+    await world.apply_as(FLUX, route, force=True)
+    await late.serve("1", traffic=late.guest("late-route"))
+    async with world.load(late.host) as load:
+        await late.apply(late.spec("2", traffic=late.guest("late-route")))
+        await late.until(promoted("2"))
+        await late.until_shares(0, 100, "late-route")
+        await late.until_pods("a", 0)
+        load.forget()
+        applied = time.monotonic()
+        written = await world.apply_as(FLUX, route, force=True)
+        assert late.weights(written) == [(100, 0)]
+        await late.until_shares(100, 0, "late-route")
+        await late.until_shares(0, 100, "late-route")
+        assert time.monotonic() - applied < 60
+        before = load.of("2")
+        await world.eventually(lambda: _more(load, "2", before), "version 2 answers again")
+        # At 15 requests/s some may have been sent to the empty slot, and nothing else may fail.
+        assert all("503 from the gateway" in one for one in load.failures), load.failures
+    await late.until_event("WeightRestored")
+    assert promoted("2")(late.history[-1])
+
+
+async def _more(load: Load, version: str, before: int) -> bool:
+    return load.of(version) > before + 10
+
+
+@together
 async def test_of_two_deployments_in_one_rule_the_older_wins(world: World) -> None:
     """The younger is Stalled RouteConflict, the older goes on; a rule of its own settles it."""
     older, younger = world.model("older"), world.model("younger")

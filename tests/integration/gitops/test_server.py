@@ -16,6 +16,7 @@ from tests.unit.cli.stories import MAKERS
 from tests.unit.docs.pages import ROOT
 from tests.unit.gitops.lua import HEALTH
 from tests.unit.gitops.render import CONFIG_MAP
+from tests.unit.gitops.test_repository import ENVIRONMENTS, built
 
 FLUX = "kustomize-controller"
 SAMPLES = ROOT / "manifests" / "samples"
@@ -99,6 +100,13 @@ def test_the_health_check_is_merged_into_argo_cds_configuration(cluster: Cluster
         "resource.customizations.health.serin.dev_ModelDeployment": HEALTH.read_text(),
     }
     assert stored["metadata"]["labels"] == {"app.kubernetes.io/part-of": "argocd"}
+
+
+@pytest.mark.parametrize("path", ["policies", *(f"models/iris/{one}" for one in ENVIRONMENTS)])
+def test_the_sample_repository_is_accepted(cluster: Cluster, path: str) -> None:
+    raw = built(path)
+    assert raw["metadata"]["namespace"] == NAMESPACE
+    _apply(cluster, raw, "--dry-run=server", "--validate=strict")
 
 
 # --- two weights in a route from Git ------------------------------------------------------------------------

@@ -29,7 +29,7 @@ def test_both_interpreters_say_the_same(name: str, said: dict[str, Verdicts]) ->
 
 
 def test_a_failure_has_the_words_of_the_condition(said: dict[str, Verdicts]) -> None:
-    """With the numbers: `flux get kustomizations` and the events show kstatus's message."""
+    """With the numbers in it."""
     failed = {name: one.kstatus.message for name, one in said.items() if one.kstatus.status == "Failed"}
     assert len(failed) > 10
     for name, message in failed.items():
