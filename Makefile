@@ -66,12 +66,14 @@ crds-check: setup
 	$(BIN)/python -m serin.api.crd --check crds
 
 .PHONY: manifests
-manifests: helm ## render manifests/install and manifests/monitoring from the chart
+manifests: helm ## render manifests/install and manifests/monitoring from the chart, manifests/gitops from health.lua
 	$(BIN)/python -m tests.unit.charts.render
+	$(BIN)/python -m tests.unit.gitops.render
 
 .PHONY: manifests-check
 manifests-check: helm
 	$(BIN)/python -m tests.unit.charts.render --check
+	$(BIN)/python -m tests.unit.gitops.render --check
 
 .PHONY: docs
 docs: setup ## the generated pages, and the outputs of their examples

@@ -5,8 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import pytest
+
 from serin.api.model_deployment import ModelDeployment
 from serin.traffic.gateway import canonical_without_our_weights
+from tests.cluster.api import ApiError
 from tests.demo.stage import condition
 from tests.e2e.lifecycle.world import (
     LONG,
@@ -21,6 +24,7 @@ from tests.e2e.lifecycle.world import (
 )
 
 Json = dict[str, Any]
+FLUX = "kustomize-controller"
 
 
 @together
@@ -44,11 +48,13 @@ async def test_the_route_keeps_every_byte_but_two_weights_through_a_rollout(worl
     route["metadata"]["labels"] = {"team": "shop"}
     route["metadata"]["annotations"] = {"owner": "shop@example.com"}
     await world.apply(route)
-    await shop.serve("1", traffic=shop.guest("shop-route"), scikit_learn=True)
+    manifests = [shop.spec(version, traffic=shop.guest("shop-route"), scikit_learn=True) for version in "12"]
+    await shop.apply(manifests[0])
+    await shop.until(promoted("1"))
     async with world.load(shop.host, rate=20) as load:
         await world.eventually(lambda: _answered(load, "1"), "version 1 answers")
         load.forget()  # until its first pod was ready there was nobody to answer
-        await shop.apply(shop.spec("2", traffic=shop.guest("shop-route"), scikit_learn=True))
+        await shop.apply(manifests[1])
         await shop.until(promoted("2"))
         await shop.until_pods("a", 0)
     assert not load.failures, load.failures
@@ -62,6 +68,7 @@ async def test_the_route_keeps_every_byte_but_two_weights_through_a_rollout(worl
     managers = {entry["manager"]: entry for entry in shop.routes("shop-route")[-1]["metadata"]["managedFields"]}
     assert "serin" in managers
     assert "f:parentRefs" in str(managers["cluster"]["fieldsV1"]), "the owner still owns what it wrote"
+    shop.is_as_applied(*manifests)
 
 
 async def _answered(load: Load, version: str) -> bool:
@@ -109,6 +116,74 @@ async def test_a_weight_edited_by_others_is_put_back_and_said_and_other_edits_ar
         await world.patch("HTTPRoute", "drift-route", {"spec": {"rules": rules}})
         await drift.until_shares(30, 70, "drift-route")
         await drift.until_shares(100, 0, "drift-route")
+
+
+@together
+async def test_a_route_applied_from_git_during_a_rollout_gets_its_weights_back(world: World) -> None:
+    """As Flux does it, by force: Git's weights stand for a moment, then ours again, and the rollout goes on.
+
+    Without force it is refused. With the live weights in it nothing of ours changes: Flux's spec.ignore does that.
+    """
+    git = world.model("git")
+    route = route_of_others("git-route", [("git-a", 100), ("git-b", 0)], host=git.host)
+    await world.apply_as(FLUX, route, force=True)
+    await git.serve("1", traffic=git.guest("git-route"))
+    async with world.load(git.host) as load:
+        await git.apply(git.spec("2", traffic=git.guest("git-route"), rollout=LONG))
+        await git.until_shares(80, 20, "git-route")
+        await git.until(in_stage("long"))
+        with pytest.raises(ApiError, match="conflict with"):
+            await world.apply_as(FLUX, route, force=False)
+        written = await world.apply_as(FLUX, route, force=True)
+        assert git.weights(written) == [(100, 0)]
+        await git.until_shares(80, 20, "git-route")
+        assert "100 and 0" in await git.until_event("WeightRestored")
+        md = await git.until(in_stage("long"))
+        assert condition(md, "Reconciling"), "the rollout goes on"
+        for ref, weight in zip(route["spec"]["rules"][0]["backendRefs"], (80, 20), strict=True):
+            ref["weight"] = weight
+        route["spec"]["rules"][0]["timeouts"] = {"request": "7s"}
+        await world.apply_as(FLUX, route, force=True)
+        await git.apply(git.spec("1", traffic=git.guest("git-route"), rollout=LONG))
+        await git.until(promoted("1"))
+        await git.until_shares(100, 0, "git-route")
+    live = git.routes("git-route")[-1]
+    assert live["spec"]["rules"][0]["timeouts"] == {"request": "7s"}
+    # What was seen, with nothing between: Serin's 80/20, Git's 100/0, Serin's again, then the end.
+    assert git.shares("git-route") == [(100, 0), (80, 20), (100, 0), (80, 20), (100, 0)]
+    await git.told_once("WeightRestored")
+    assert not load.failures, load.failures
+
+
+@together
+async def test_weights_from_git_can_be_those_of_an_empty_slot(world: World) -> None:
+    """After a promotion stable is in the other slot, so Git's 100/0 sends users to nobody until ours are back."""
+    late = world.model("late")
+    route = route_of_others("late-route", [("late-a", 100), ("late-b", 0)], host=late.host)
+    await world.apply_as(FLUX, route, force=True)
+    await late.serve("1", traffic=late.guest("late-route"))
+    async with world.load(late.host) as load:
+        await late.apply(late.spec("2", traffic=late.guest("late-route")))
+        await late.until(promoted("2"))
+        await late.until_shares(0, 100, "late-route")
+        await late.until_pods("a", 0)
+        load.forget()
+        applied = time.monotonic()
+        written = await world.apply_as(FLUX, route, force=True)
+        assert late.weights(written) == [(100, 0)]
+        await late.until_shares(100, 0, "late-route")
+        await late.until_shares(0, 100, "late-route")
+        assert time.monotonic() - applied < 60
+        before = load.of("2")
+        await world.eventually(lambda: _more(load, "2", before), "version 2 answers again")
+        # At 15 requests/s some may have been sent to the empty slot, and nothing else may fail.
+        assert all("503 from the gateway" in one for one in load.failures), load.failures
+    await late.until_event("WeightRestored")
+    assert promoted("2")(late.history[-1])
+
+
+async def _more(load: Load, version: str, before: int) -> bool:
+    return load.of(version) > before + 10
 
 
 @together

@@ -51,11 +51,15 @@ async def test_another_version_in_canary_supersedes_the_candidate(world: World) 
 async def test_the_stable_spec_again_ends_the_rollout(world: World) -> None:
     """Reverted by spec: the weight goes back in one write, and nothing is Stalled."""
     iris = world.model("revert")
-    await iris.serve("1")
+    manifests = [iris.spec("1"), iris.spec("2", rollout=LONG), iris.spec("1", rollout=LONG)]
+    for manifest in manifests:
+        manifest["metadata"] |= {"labels": {"team": "ml"}, "annotations": {"example.com/from": "git"}}
+    await iris.apply(manifests[0])
+    await iris.until(promoted("1"))
     async with world.load(iris.host) as load:
-        await iris.apply(iris.spec("2", rollout=LONG))
+        await iris.apply(manifests[1])
         await iris.until_shares(80, 20)
-        await iris.apply(iris.spec("1", rollout=LONG))
+        await iris.apply(manifests[2])
         md = await iris.until(promoted("1"))
         await iris.until_shares(100, 0)
         assert condition(md, "Promoted")["reason"] == "RevertedBySpec"
@@ -64,6 +68,7 @@ async def test_the_stable_spec_again_ends_the_rollout(world: World) -> None:
         await iris.until_pods("b", 0)
     assert not load.failures
     await iris.until_verdict("2", "Superseded")
+    iris.is_as_applied(*manifests)
 
 
 @together

@@ -28,7 +28,7 @@ import aiohttp
 import pytest
 
 from tests.cluster import Access
-from tests.cluster.api import Api, ApiError
+from tests.cluster.api import APPLY, Api, ApiError
 from tests.demo import manifests
 from tests.demo.stage import condition, is_true
 from tests.demo.traffic import Traffic
@@ -188,6 +188,13 @@ class World:
             metadata = one["metadata"]
             metadata["namespace"] = NAMESPACE
             await self.api.apply(f"{PATHS[one['kind']].format(NAMESPACE)}/{metadata['name']}", one)
+
+    async def apply_as(self, manager: str, one: Json, *, force: bool) -> Json:
+        """Server-side apply, as a tool does it."""
+        metadata = one["metadata"]
+        metadata["namespace"] = NAMESPACE
+        path = f"{PATHS[one['kind']].format(NAMESPACE)}/{metadata['name']}"
+        return await self.api.patch(path, one, APPLY, fieldManager=manager, force=str(force).lower())
 
     async def patch(self, kind: str, name: str, patch: Json) -> Json:
         """Merge patch, as somebody else does it."""
@@ -353,6 +360,22 @@ class Model:
             lambda one: bool(self.weights(one)) and set(self.weights(one)) == {(a, b)},
             f"weights {a}/{b}",
         )
+
+    def is_as_applied(self, *applied: Json) -> None:
+        """See that the operator has written nothing that a manifest says: Git would fight it.
+
+        applied: what was applied, in order; each has made one generation, and nobody else has made one.
+        """
+        for one in filter(None, self.history):
+            manifest = applied[one["metadata"]["generation"] - 1]
+            kept = {key: one["metadata"].get(key, {}) for key in ("labels", "annotations")}
+            assert kept == {key: manifest["metadata"].get(key, {}) for key in kept}
+            entries = [entry for entry in one["metadata"]["managedFields"] if entry["manager"] == "serin"]
+            owned = {key: fields for entry in entries for key, fields in entry["fieldsV1"].items()}
+            assert set(owned) <= {"f:status", "f:metadata"}, owned
+            assert set(owned.get("f:metadata", {})) <= {"f:finalizers"}, owned
+        assert {one["metadata"]["generation"] for one in self.history if one} == set(range(1, len(applied) + 1))
+        assert "serin" in {entry["manager"] for entry in self.history[-1]["metadata"]["managedFields"]}
 
     async def events(self, reason: str | None = None) -> list[str]:
         """The notes of its Events, oldest first."""
