@@ -10,6 +10,7 @@ from tests.unit.gitops.statuses import EXTRA, seen
 WAITS_FOR_A_PERSON = {"Paused", "AwaitingApproval"}
 ARGO_BY_PHASE = {
     "Starting": "Progressing",
+    "Validating": "Progressing",
     "Canary": "Progressing",
     "Baking": "Progressing",
     "Draining": "Progressing",
