@@ -74,8 +74,9 @@ async def run(options: Options) -> None:
     instance = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
     evidence = Evidence({source.name: Hub(source) for source in config.metric_sources}, queue.add)
     recorder = Recorder(kube, instance)
+    writer = Writer(kube, cache, config.artifacts.fetcher() if config.artifacts is not None else None)
     reconciler = Reconciler(
-        cache, Writer(kube, cache), Deletion(kube, cache), evidence, recorder, telemetry, config, queue.add_later
+        cache, writer, Deletion(kube, cache), evidence, recorder, telemetry, config, queue.add_later
     )
     sync = Sync(kube, cache, config.namespaces, queue.add)
     health = Health(config.listen, telemetry.registry, lambda: sync.done)

@@ -38,6 +38,7 @@ from serin.controller.routes import Routes
 from serin.controller.services import Services
 from serin.controller.settled import Settled
 from serin.rollout.decision import Decision
+from serin.workloads.fetch import Fetcher
 
 Json = dict[str, Any]
 
@@ -57,14 +58,14 @@ class Written:
 class Writer:
     """Writes, and puts what comes back into the cache."""
 
-    def __init__(self, kube: Kube, cache: Cache) -> None:
-        """One for the whole operator."""
+    def __init__(self, kube: Kube, cache: Cache, fetcher: Fetcher | None = None) -> None:
+        """One for the whole operator. `fetcher` brings models, None when the configuration has none."""
         self._kube, self._cache = kube, cache
         self._claims = Claims(kube, cache)
         ensurer = Ensurer(kube, cache, self._claims)
         self._services = Services(cache, self._claims, ensurer)
         self._routes = Routes(kube, cache, ensurer)
-        self._revisions = Revisions(kube, cache, self._claims, ensurer)
+        self._revisions = Revisions(kube, cache, self._claims, ensurer, fetcher)
         self._actions = Actions(kube, cache)
         self._settled = Settled(cache)
 

@@ -64,10 +64,31 @@ def plan_for(md: ModelDeployment, cache: Cache, config: Config) -> Plan | Refuse
         field = _field_of("metrics.preset", md, own="preset" in metrics)
         words = f"{field}: there is no preset {name}; use auto or one of {', '.join(sorted(PRESETS))}"
         return Refused(Reason.INVALID_SPEC, words)
+    obstacle = _unfetchable(md, config)
+    if obstacle is not None:
+        return Refused(Reason.INVALID_SPEC, obstacle)
     trouble = _unmeasurable(plan, PRESETS[name], md)
     if trouble is not None:
         return Refused(Reason.INVALID_SPEC, f"{_field_of('gates', md, own=own.gates is not None)}: {trouble}")
     return plan
+
+
+def _unfetchable(md: ModelDeployment, config: Config) -> str | None:
+    """Why this operator cannot let the model be fetched; what serves already is not asked for."""
+    model = md.spec.model
+    if model.fetch is None or md.spec.serving.template is None:
+        return None
+    if config.artifacts is None:
+        return (
+            "spec.model.fetch: the operator's configuration names no image that fetches models; set artifacts.image "
+            "there, or leave spec.model.fetch out and let the container fetch"
+        )
+    if str(model.uri).startswith("http://") and not config.artifacts.allow_http:
+        return (
+            "spec.model.uri: http:// can be changed on the way; use https, or set artifacts.allowHttp in the "
+            "operator's configuration for a store within the cluster"
+        )
+    return None
 
 
 def _unmeasurable(plan: Plan, preset: Preset, md: ModelDeployment) -> str | None:

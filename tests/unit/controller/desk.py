@@ -64,7 +64,7 @@ class Desk:
         self.later: list[float] = []
         self.reconciler = Reconciler(
             self.cache,
-            Writer(self.kube, self.cache),  # type: ignore[arg-type]
+            Writer(self.kube, self.cache, config.artifacts and config.artifacts.fetcher()),  # type: ignore[arg-type]
             Deletion(self.kube, self.cache),  # type: ignore[arg-type]
             self.evidence,  # type: ignore[arg-type]
             self.recorder,  # type: ignore[arg-type]
