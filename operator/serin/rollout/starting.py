@@ -69,7 +69,10 @@ def _rejected_before(seen: Observation, target: Target) -> str | None:
         return f"spec.model.version: {target.revision} was rolled back before"
     twin = seen.rejected_as
     if past is Past.UNTRIED and twin is not None:
-        return f"spec.model.digest: the same content was rolled back as version {twin.version} ({twin.revision})"
+        return (
+            f"spec.model.digest: {target.revision} is the content of version {twin.version} ({twin.revision}), "
+            f"which was rolled back,"
+        )
     return None
 
 

@@ -101,7 +101,7 @@ def _template(
     metadata["labels"] = {**version, **(metadata.get("labels") or {}), **labels}
     spec = template.setdefault("spec", {})
     containers = spec.get("containers") or []
-    for container in [*(spec.get("initContainers") or []), *containers]:
+    for container in [*_objects(spec.get("initContainers")), *containers]:
         _add_env(container, revision)
     path = READY_PATHS.get(revision.spec.serving.protocol)
     serving = _serving_container(containers, revision.spec.serving.port)
