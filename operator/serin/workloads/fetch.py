@@ -6,7 +6,8 @@
 
 Which image fetches is the operator's affair and no content of a revision. So that an upgrade of the operator restarts
 no model, a Deployment with ready pods keeps the container that it has; one that has none ready, above all one that is
-scaled up to go back, takes the present image.
+scaled up to go back, takes the present image. So the names and paths below are here to stay: a container
+that was kept goes by them.
 """
 
 from __future__ import annotations

@@ -64,7 +64,8 @@ def _of_container(status: Mapping[str, Any], where: str) -> Fetching | None:
         return _failed(ended, where)
     waiting = state.get("waiting") or {}
     if waiting.get("reason") in (None, "PodInitializing", "ContainerCreating"):
-        return Fetching("running", f"{where} fetches the model")
+        does = "fetches the model" if "running" in state else "gets its volumes and its image before it fetches"
+        return Fetching("running", f"{where} {does}")
     words = f": {waiting['message']}" if waiting.get("message") else ""
     return Fetching("unavailable", f"container {FETCH_CONTAINER} of {where}: {waiting['reason']}{words}"[:_WORDS_MAX])
 
