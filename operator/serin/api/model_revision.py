@@ -152,13 +152,13 @@ def content_hash(spec: ModelDeploymentSpec | ModelRevisionSpec, scheme: int = SC
     return f"sha256:{hashlib.sha256(_canonical(content)).hexdigest()}"
 
 
-def tried_content(spec: ModelDeploymentSpec | ModelRevisionSpec, *, with_uri: bool) -> str:
+def tried_content(spec: ModelDeploymentSpec | ModelRevisionSpec) -> str:
     """Return the hash of what a trial is about: `content_hash` without the version, which is a mere label.
 
-    Args: spec: one whose files are known by digest. with_uri: whether it matters where they come from.
+    Nor does it matter where the files come from, for it is meant for those that a digest pins.
     """
-    dropped = {"version": "", **({} if with_uri else {"uri": None})}
-    return content_hash(spec.model_copy(update={"model": spec.model.model_copy(update=dropped)}))
+    model = spec.model.model_copy(update={"version": "", "uri": None})
+    return content_hash(spec.model_copy(update={"model": model}))
 
 
 def _canonical(content: Mapping[str, Any]) -> bytes:

@@ -1,7 +1,11 @@
 """The same content under another version label: what was rejected is not let in again by a new name.
 
-Only files that a digest pins can be recognised. What was compared is the files together with how they were served:
-the same files in another pod template, with more memory perhaps, are another trial.
+Only files that a digest pins can be recognised, and what is remembered is what was judged:
+
+    refused when they were fetched    the files at their uri, and how they were fetched: no pod template mends them,
+                                      a corrected uri or a higher limit may
+    rejected on trial                 the files and how they were served: with more memory, say, it is another trial,
+                                      from elsewhere it is not
 """
 
 from __future__ import annotations
@@ -18,10 +22,7 @@ Json = dict[str, Any]
 
 
 def rejected_twin(wanted: Json | None, revisions: Mapping[str, Json]) -> Target | None:
-    """Return the rejected revision that differs from the wanted one by its version label alone.
-
-    Where the files come from does not matter, unless that was what was refused: then a corrected uri is the remedy.
-    """
+    """Return the rejected revision whose content the wanted one has under another version label."""
     digest = _digest(wanted) if wanted is not None else None
     if wanted is None or digest is None:
         return None
@@ -33,10 +34,19 @@ def rejected_twin(wanted: Json | None, revisions: Mapping[str, Json]) -> Target 
         before, now = parse_model_revision(obj), parse_model_revision(wanted)
         if not isinstance(before, ModelRevision) or not isinstance(now, ModelRevision):
             continue
-        with_uri = status.get("verdictReason") == Reason.ARTIFACT_REFUSED
-        if tried_content(before.spec, with_uri=with_uri) == tried_content(now.spec, with_uri=with_uri):
+        fetched = status.get("verdictReason") == Reason.ARTIFACT_REFUSED
+        if _as_fetched(before) == _as_fetched(now) if fetched else _as_tried(before) == _as_tried(now):
             return Target(name, before.spec.model.version)
     return None
+
+
+def _as_fetched(revision: ModelRevision) -> object:
+    model = revision.spec.model
+    return (model.uri, model.digest, model.fetch)
+
+
+def _as_tried(revision: ModelRevision) -> object:
+    return tried_content(revision.spec)
 
 
 def _digest(revision: Json) -> str | None:
