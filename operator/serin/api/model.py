@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from serin.api.fetch import Fetch
 from serin.api.lists import LIST_SET, unique_values
 from serin.api.resource import ApiModel
 from serin.api.rules import Rule
@@ -81,7 +82,7 @@ class Model(ApiModel):
         | None
     ) = None
     """Where the model's files are, when the image does not hold them. The container gets it as
-    SERIN_MODEL_URI and fetches them itself."""
+    SERIN_MODEL_URI and fetches them itself, unless fetch is there."""
     digest: (
         Annotated[
             str,
@@ -90,6 +91,9 @@ class Model(ApiModel):
         | None
     ) = None
     """The digest that the files at uri must have. The container gets it as SERIN_MODEL_DIGEST."""
+    fetch: Fetch | None = None
+    """Lets an init container bring the files at uri, verified against digest, before the model server starts.
+    Without it nothing is brought."""
     lineage: Lineage | None = None
     """Where the model came from, for the record."""
     card: Card | None = None
@@ -101,6 +105,13 @@ class Model(ApiModel):
             message="digest needs uri: it pins the files at model.uri; pin an image by its own digest in the template",
             holds=lambda model: model.digest is None or model.uri is not None,
             field="digest",
+        ),
+        Rule(
+            cel="!has(self.fetch) || has(self.digest)",
+            message="fetch needs digest: only files that somebody has pinned are brought; `serin artifact resolve` "
+            "says what the digest of a uri is",
+            holds=lambda model: model.fetch is None or model.digest is not None,
+            field="fetch",
         ),
         Rule(
             cel="!has(self.uri) || !self.uri.matches('^[a-z][a-z0-9+.-]*://[^/@]*:[^/@]*@')",

@@ -46,8 +46,8 @@ class ModelRevisionSpec(ApiModel):
     serving: RevisionServing
     """How it is served."""
     content_hash: str
-    """The hash of what makes a revision: the model's name, version, uri and digest, and template, port and
-    protocol."""
+    """The hash of what makes a revision: the model's name, version, uri, digest and fetch, and template, port
+    and protocol."""
     scheme: int = SCHEME
     """The way in which the content was hashed."""
 
@@ -129,7 +129,8 @@ def content_hash(spec: ModelDeploymentSpec | ModelRevisionSpec, scheme: int = SC
     """Return the hash of what makes a revision.
 
     Two specs have the same hash exactly when going from one to the other needs no rollout. Replicas, card,
-    lineage, traffic and rollout are not in it. Absent and null are the same.
+    lineage, traffic and rollout are not in it. Absent and null are the same, and so are a default of `fetch` and its
+    absence: a field that a later version adds changes no hash. Which image fetches is the operator's affair.
 
     Raises:
         ValueError: the scheme is newer than this operator.
@@ -137,11 +138,27 @@ def content_hash(spec: ModelDeploymentSpec | ModelRevisionSpec, scheme: int = SC
     if scheme != SCHEME:
         raise ValueError(f"content was hashed by scheme {scheme}; this operator knows {SCHEME}")
     model, serving = spec.model, spec.serving
+    fetch = model.fetch
     content = {
-        "model": {"name": model.name, "version": model.version, "uri": model.uri, "digest": model.digest},
+        "model": {
+            "name": model.name,
+            "version": model.version,
+            "uri": model.uri,
+            "digest": model.digest,
+            "fetch": fetch.model_dump(mode="json", by_alias=True, exclude_defaults=True) if fetch is not None else None,
+        },
         "serving": {"template": serving.template, "port": serving.port, "protocol": serving.protocol},
     }
     return f"sha256:{hashlib.sha256(_canonical(content)).hexdigest()}"
+
+
+def tried_content(spec: ModelDeploymentSpec | ModelRevisionSpec) -> str:
+    """Return the hash of what a trial is about: `content_hash` without the version, which is a mere label.
+
+    Nor does it matter where the files come from, for it is meant for those that a digest pins.
+    """
+    model = spec.model.model_copy(update={"version": "", "uri": None})
+    return content_hash(spec.model_copy(update={"model": model}))
 
 
 def _canonical(content: Mapping[str, Any]) -> bytes:

@@ -210,6 +210,14 @@ class Reason(StrEnum):
         conditions=_HOLDING,
         remedy="Free or add capacity, or lower spec.serving.replicas.",
     )
+    ARTIFACT_UNAVAILABLE = About(
+        "ArtifactUnavailable",
+        "hold",
+        meaning="The files at spec.model.uri cannot be fetched just now: the store does not answer, refuses access or "
+        "has no such files, or the volume is full. That says nothing about the model, and the time does not count.",
+        conditions=(_NOT_PROMOTED, _RECONCILING, _NOT_READY),
+        remedy="Do what the message says; the pods try again by themselves.",
+    )
     NOT_READY = About(
         "NotReady",
         "hold",
@@ -304,6 +312,14 @@ class Reason(StrEnum):
         conditions=_BLOCKED,
         remedy="Read the container's last log: kubectl logs --previous.",
     )
+    ARTIFACT_REFUSED = About(
+        "ArtifactRefused",
+        "failure",
+        meaning="The files at spec.model.uri are not what spec.model.digest pins, or hold what is refused: an archive "
+        "that leaves its folder, a pickle that nobody pinned, more than the limits allow.",
+        conditions=(_NOT_READY, _NOT_PROMOTED, _STALLED),
+        remedy="Find out who changed the files; correct uri or digest, and apply a new version.",
+    )
     DEADLINE_EXCEEDED = About(
         "DeadlineExceeded",
         "failure",
@@ -337,9 +353,10 @@ class Reason(StrEnum):
     PREVIOUSLY_REJECTED = About(
         "PreviouslyRejected",
         "stalled",
-        meaning="The spec asks for a revision that failed before; it is not tried again by itself.",
+        meaning="The spec asks for a revision that failed before, or for the same content under another version "
+        "label; it is not tried again by itself.",
         conditions=_BLOCKED,
-        remedy="Apply a new version, or try this one again (`kubectl serin retry`).",
+        remedy="Apply other content, or try this one again (`kubectl serin retry`).",
     )
     VALIDATION_BLOCKED = About(
         "ValidationBlocked",
@@ -419,6 +436,7 @@ FOUND_LATER = (
     ),
     FoundLater("there is no such preset", Reason.INVALID_SPEC, "spec.rollout.metrics.preset"),
     FoundLater("the preset cannot measure what a gate compares", Reason.INVALID_SPEC, "spec.rollout.gates"),
+    FoundLater("the operator has no image that fetches models", Reason.INVALID_SPEC, "spec.model.fetch"),
     FoundLater("a query is more than a vector selector", Reason.INVALID_SPEC, "spec.rollout.gates"),
     FoundLater("the API server refuses the pods", Reason.INVALID_TEMPLATE, "spec.serving.template"),
     FoundLater("the existing Service is not there", Reason.INVALID_SPEC, "spec.serving.existing.service"),
@@ -428,6 +446,7 @@ FOUND_LATER = (
     FoundLater("an older deployment has its slots in the same rule", Reason.ROUTE_CONFLICT, "spec.traffic"),
     FoundLater("the route pins sessions", Reason.SESSION_PERSISTENCE, "spec.traffic"),
     FoundLater("the revision was rejected before", Reason.PREVIOUSLY_REJECTED, "spec.model.version"),
+    FoundLater("the same content was rejected as another version", Reason.PREVIOUSLY_REJECTED, "spec.model.digest"),
     FoundLater("the first revision never becomes ready", Reason.FIRST_REVISION_FAILING, "spec.serving.template"),
 )
 """What shows only in the cluster: the deployment is Stalled, and stable serves on. All else is refused at

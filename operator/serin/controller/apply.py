@@ -69,7 +69,8 @@ class Writer:
         ensurer = Ensurer(kube, cache, self._claims)
         self._services = Services(cache, self._claims, ensurer)
         self._routes = Routes(kube, cache, ensurer)
-        self._revisions = Revisions(kube, cache, self._claims, ensurer)
+        fetcher = config.artifacts.fetcher() if config.artifacts is not None else None
+        self._revisions = Revisions(kube, cache, self._claims, ensurer, fetcher)
         self._jobs = Jobs(kube, cache, self._claims, config)
         self._actions = Actions(kube, cache)
         self._settled = Settled(cache)

@@ -3,6 +3,7 @@
     metricSources:
     - {name: default, url: "http://prometheus.monitoring:9090", preset: traefik}
     statusSeconds: 30
+    artifacts: {image: "registry.example/serin-artifacts:1"}
 
 A resource names a metric source and never a URL: the operator opens no address that a user gave.
 """
@@ -17,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic.alias_generators import to_camel
 
 from serin.metrics.source import MetricSource
+from serin.workloads.fetch import Fetcher
 
 
 class InvalidConfig(ValueError):
@@ -63,6 +65,21 @@ class Listen(_Section):
     """The port; 0 answers nowhere."""
 
 
+class Artifacts(_Section):
+    """What fetches models for `spec.model.fetch`, in the user's pods and never in the operator."""
+
+    image: Annotated[str, Field(min_length=1)]
+    """An image with this version of Serin and its extra `artifacts`."""
+    command: Annotated[list[str], Field(min_length=1)] = Field(default_factory=lambda: ["serin"])
+    """What runs Serin in that image."""
+    allow_http: bool = False
+    """Whether http:// is good enough, for a store within the cluster."""
+
+    def fetcher(self) -> Fetcher:
+        """Return the same for those that know no configuration."""
+        return Fetcher(self.image, tuple(self.command), self.allow_http)
+
+
 class Config(_Section):
     """The whole file."""
 
@@ -84,6 +101,8 @@ class Config(_Section):
     """Which Lease makes a leader."""
     listen: Listen = Listen()
     """Where health and metrics are answered."""
+    artifacts: Artifacts | None = None
+    """What fetches models; without it a resource with spec.model.fetch is refused."""
 
     @model_validator(mode="after")
     def _sources_differ(self) -> Config:

@@ -20,6 +20,7 @@ from serin.controller.cache import Cache
 from serin.controller.config import Config
 from serin.controller.memory import Memory
 from serin.controller.policies import find_source, remembered_plan
+from serin.controller.twins import rejected_twin
 from serin.metrics.source import MetricSource
 from serin.rollout.decision import Decision
 from serin.rollout.observation import Observation, Occupant, Past, Refused, Target, Wanted
@@ -94,6 +95,7 @@ def observe(raw: Json, md: ModelDeployment, cache: Cache, memory: Memory, state:
             paused=md.spec.rollout.paused,
             past={name: _past(obj) for name, obj in revisions.items()},
             attempts={name: int((obj.get("status") or {}).get("attempts") or 0) for name, obj in revisions.items()},
+            rejected_as=rejected_twin(revision, revisions),
             known_good=_known_good(revisions) if actions else (),
             acts=acts_of(actions, memory),
             health=_health(deployments, pods),

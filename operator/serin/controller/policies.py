@@ -67,6 +67,9 @@ def plan_for(md: ModelDeployment, cache: Cache, config: Config) -> Plan | Refuse
         return Refused(Reason.INVALID_SPEC, words)
     if (imageless := _imageless(plan, config)) is not None:
         return Refused(Reason.INVALID_SPEC, f"{_field_of('stages', md, own=own.stages is not None)}: {imageless}")
+    obstacle = _unfetchable(md, config)
+    if obstacle is not None:
+        return Refused(Reason.INVALID_SPEC, obstacle)
     trouble = _unmeasurable(plan, PRESETS[name], md)
     if trouble is not None:
         return Refused(Reason.INVALID_SPEC, f"{_field_of('gates', md, own=own.gates is not None)}: {trouble}")
@@ -81,6 +84,24 @@ def _imageless(plan: Plan, config: Config) -> str | None:
         if not has_image(asked.program, asked.request):
             words = "the operator's configuration has no evaluationImage, and the stage's template gives none"
             return f"stage {asked.name}: no image for the container {asked.program}: {words}"
+    return None
+
+
+def _unfetchable(md: ModelDeployment, config: Config) -> str | None:
+    """Why this operator cannot let the model be fetched; what serves already is not asked for."""
+    model = md.spec.model
+    if model.fetch is None or md.spec.serving.template is None:
+        return None
+    if config.artifacts is None:
+        return (
+            "spec.model.fetch: the operator's configuration names no image that fetches models; set artifacts.image "
+            "there, or leave spec.model.fetch out and let the container fetch"
+        )
+    if str(model.uri).startswith("http://") and not config.artifacts.allow_http:
+        return (
+            "spec.model.uri: http:// can be changed on the way; use https, or set artifacts.allowHttp in the "
+            "operator's configuration for a store within the cluster"
+        )
     return None
 
 

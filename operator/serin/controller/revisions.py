@@ -16,6 +16,7 @@ from serin.rollout.decision import Decision, Workload
 from serin.rollout.record import is_recorded, with_outcome
 from serin.rollout.state import Outcome
 from serin.workloads.deployment import desired_deployment
+from serin.workloads.fetch import Fetcher, NoFetcher
 
 Json = dict[str, Any]
 logger = logging.getLogger(__name__)
@@ -24,9 +25,12 @@ logger = logging.getLogger(__name__)
 class Revisions:
     """Writes ModelRevisions and Deployments."""
 
-    def __init__(self, kube: Kube, cache: Cache, claims: Claims, ensurer: Ensurer) -> None:
-        """One for the whole operator."""
+    def __init__(
+        self, kube: Kube, cache: Cache, claims: Claims, ensurer: Ensurer, fetcher: Fetcher | None = None
+    ) -> None:
+        """One for the whole operator. `fetcher` brings models, None when the configuration has none."""
         self._kube, self._cache, self._claims, self._ensurer = kube, cache, claims, ensurer
+        self._fetcher = fetcher
 
     async def make(self, view: View, decision: Decision) -> None:
         """What runs or is going to; the one of stable too, should somebody have deleted it."""
@@ -53,10 +57,14 @@ class Revisions:
         if isinstance(revision, InvalidSpec):
             self._refused(view, decision, work, f"ModelRevision {work.revision}: {revision}")
             return False
+        live = self._cache.get("Deployment", view.md.metadata.namespace, work.revision)
         try:
-            await self._ensurer.ensure(
-                view, DEPLOYMENT, desired_deployment(view.md, revision, work.slot, work.replicas)
-            )
+            wanted = desired_deployment(view.md, revision, work.slot, work.replicas, fetcher=self._fetcher, live=live)
+        except NoFetcher as error:
+            self._refused(view, decision, work, f"spec.model.fetch: {error}")
+            return False
+        try:
+            await self._ensurer.ensure(view, DEPLOYMENT, wanted)
         except (Invalid, Forbidden) as error:
             # An admission webhook says no with 403 as well; without its words 403 is about our own rights.
             if isinstance(error, Forbidden) and "denied the request" not in str(error):

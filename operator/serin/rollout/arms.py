@@ -3,12 +3,16 @@
     a container ends by itself            a fault of the candidate, by the hard gates' limits
     the same on stable since the start    a shared incident, nobody's fault
     no node, or taken away                a wait
+    the model's files are not what was
+    pinned, or are dangerous              a fault of the candidate, whatever its gates say
+    the store of the files is away        a wait
 
 Pure functions of what was observed.
 """
 
 from __future__ import annotations
 
+from serin.api.reasons import Reason
 from serin.rollout.observation import Observation
 from serin.rollout.plan import HardGate, Plan
 from serin.rollout.state import Attempt, Placed
@@ -84,9 +88,37 @@ def pods_needed(replicas: int, weight: int) -> int:
     return max(1, replicas_needed(replicas, weight))
 
 
-def pending(health: ArmHealth | None) -> str | None:
-    """Why pods wait for a node, which says nothing about the model; None when they do not."""
-    return health.pending_message if health is not None else None
+def blocked(health: ArmHealth | None) -> tuple[Reason, str] | None:
+    """Why pods cannot start although the model may be good: no node takes them, or its files cannot be fetched."""
+    if health is None:
+        return None
+    if health.pending_message is not None:
+        return Reason.INSUFFICIENT_CAPACITY, health.pending_message
+    if health.fetching is not None and health.fetching.state == "unavailable":
+        return Reason.ARTIFACT_UNAVAILABLE, health.fetching.message
+    return None
+
+
+def storeless(health: ArmHealth | None) -> str | None:
+    """Why no pod is ready, when that is because the model's files cannot be fetched just now."""
+    found = blocked(health)
+    if found is None or found[0] is not Reason.ARTIFACT_UNAVAILABLE or health is None or health.ready > 0:
+        return None
+    return found[1]
+
+
+def refused(health: ArmHealth | None) -> str | None:
+    """What is wrong with the files that were fetched; None when nothing is known to be."""
+    fetching = health.fetching if health is not None else None
+    return fetching.message if fetching is not None and fetching.state == "refused" else None
+
+
+def excused(health: ArmHealth | None) -> bool:
+    """Whether being unready is not the model's doing: it is blocked, or its files are on their way.
+
+    A large model takes longer to come than any model may take to get ready, and is no worse for it.
+    """
+    return blocked(health) is not None or (health is not None and health.fetching is not None)
 
 
 def readiness(health: ArmHealth | None) -> str:
@@ -96,6 +128,8 @@ def readiness(health: ArmHealth | None) -> str:
     words = f"{health.ready} of {health.desired} ready"
     if health.pending_message:
         words += f", {health.pending_message}"
+    elif health.fetching is not None:
+        words += f", {health.fetching.message}"
     elif health.cannot_start:
         words += f", {health.cannot_start}"
     elif health.crash is not None:

@@ -21,7 +21,7 @@ from serin.metrics.reading import Reading
 from serin.rollout import starting, validation
 from serin.rollout.acting import after, answered, next_act, tell_attempt, tell_rest
 from serin.rollout.acts import Instead
-from serin.rollout.arms import answers_in, is_down, pending, pods_needed, shared_fault
+from serin.rollout.arms import answers_in, excused, is_down, pods_needed, shared_fault, storeless
 from serin.rollout.decision import Decision, Note, Standing
 from serin.rollout.desired import candidate_share, weights
 from serin.rollout.draining import drains, scaled_down
@@ -113,11 +113,12 @@ def take_in(seen: Observation, state: State, attempt: Attempt, candidate: Placed
     around = Around(
         weight=candidate_share(attempt),
         in_effect=in_effect,
-        ready=ready or pending(health) is not None,
+        ready=ready or excused(health),
         held=(
             seen.paused
             or (stable is not None and is_down(stable, seen))
             or shared_fault(attempt, health, stable_health) is not None
+            or storeless(health) is not None
             or not attempt.approved
         ),
         silent_seconds_max=max(SILENT_SECONDS_MIN, 2 * seen.interval_seconds),

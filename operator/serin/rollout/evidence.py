@@ -52,7 +52,7 @@ class Around:
     weight: the candidate's share in percent that its stage says.
     in_effect: that weight was read back from the route and the candidate could answer; else an interval counts
         neither for the soak nor for requests that should have been seen.
-    ready: the candidate has the pods it needs, or waits for a node, which is not its fault.
+    ready: the candidate has the pods it needs, or waits for a node or for its files, which is not its fault.
     held: somebody or something holds the rollout (paused, stable is down), so its time does not count.
     silent_seconds_max: time goes on for the soak and the deadline for this long without any request; a night
         without traffic is no reason to end an attempt.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from serin.api.reasons import Reason
-from serin.rollout.arms import pending, pods_needed, readiness, shared_fault
+from serin.rollout.arms import blocked, pods_needed, readiness, shared_fault, storeless
 from serin.rollout.evidence import SILENT_SECONDS_MIN
 from serin.rollout.forecast import expect
 from serin.rollout.instants import stamp
@@ -27,14 +27,18 @@ def shared_incident(look: Look) -> Ruling | None:
 def unready_candidate(look: Look) -> Ruling | None:
     """A weighted backend without endpoints answers 503 that no series of its own counts, so: weight 0 at once."""
     soon = look.answers_in
+    health = look.candidate_health
+    away = storeless(health) if look.stage is None else None
+    if away is not None:
+        # Before any traffic: what the metrics lack is of no interest while there is no model.
+        return Hold(Reason.ARTIFACT_UNAVAILABLE, away)
     if look.stage is None or soon == 0.0:
         return None
-    health = look.candidate_health
     if soon is not None:
         message = f"the candidate is ready again and gets its traffic when the gateway knows it, in {soon:.0f} s"
         return Hold(Reason.NOT_READY, message, again_seconds=soon)
-    words = pending(health)
-    reason = Reason.INSUFFICIENT_CAPACITY if words else Reason.NOT_READY
+    why = blocked(health)
+    reason = why[0] if why is not None else Reason.NOT_READY
     return Hold(reason, f"the candidate has no ready pod ({readiness(health)}); its traffic is on stable")
 
 
@@ -161,7 +165,7 @@ def room(look: Look, weight: int) -> Ruling | None:
         return Hold(Reason.NOT_READY, "ready; the gateway gets a moment to learn of the pods", again_seconds=soon)
     if look.seen.replicas <= 0:
         return Hold(Reason.NOT_READY, "spec.serving.replicas is 0: there are no pods to try")
-    words = pending(health)
-    if words is not None:
-        return Hold(Reason.INSUFFICIENT_CAPACITY, f"{ready} of {needed} pods ready: {words}")
+    why = blocked(health)
+    if why is not None:
+        return Hold(why[0], f"{ready} of {needed} pods ready: {why[1]}")
     return Hold(Reason.NOT_READY, f"{ready} of {needed} pods ready for {weight} % ({readiness(health)})")

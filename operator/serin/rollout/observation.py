@@ -72,6 +72,7 @@ class Observation:
     attempts: by revision, how often it was tried before, as its record says.
     known_good: revisions that were stable and are not rejected, the one that was promoted last first.
     acts: what people want by hand and nobody has answered yet, oldest first.
+    rejected_as: the revision that had the target's content under another version label, and was rejected.
     refusal: the API server's words when it refused the target's Deployment in this very pass.
     jobs: what became of the Jobs of validations, by name. job_refusal: why one could not be made.
     replicas: what the spec asks for.
@@ -89,6 +90,7 @@ class Observation:
     paused: bool = False
     past: Mapping[str, Past] = field(default_factory=dict)
     attempts: Mapping[str, int] = field(default_factory=dict)
+    rejected_as: Target | None = None
     known_good: tuple[Target, ...] = ()
     acts: tuple[Act, ...] = ()
     health: Mapping[str, ArmHealth] = field(default_factory=dict)

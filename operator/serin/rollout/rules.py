@@ -3,7 +3,8 @@
 The order IS the precedence of verdicts. What ends the trial stands before what only holds it, so that no hold ever
 hides a failure; and the facts that leave no choice stand before the reasons to go on waiting:
 
-    1  the candidate's pods fail by themselves        roll back, whatever the counts say
+    1  the candidate's files are refused, or its
+       pods fail by themselves                        roll back, whatever the counts say
     2  its requests hang                              roll back: hung requests are never counted
     3  the gates' evidence says fail                  roll back
     4  data said no, before the first request         roll back
@@ -13,7 +14,8 @@ hides a failure; and the facts that leave no choice stand before the reasons to 
     8  the deadline is over                           the policy's onTimeout
     9  an approval is not there in time               the policy's onTimeout
    10  both arms' pods fail alike                     hold
-   11  the candidate cannot answer                    hold
+   11  the candidate cannot answer, or its files
+       cannot be fetched                              hold
    12  the route cannot carry the weight              hold; its owner has to act
    13  something cannot be measured                   hold; missing data is never a verdict
    14  paused                                         hold; only advances stop, never what stands above

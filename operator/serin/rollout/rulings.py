@@ -64,6 +64,7 @@ WAITING = frozenset(
         Reason.MARGIN_UNRESOLVED,
         Reason.TRAFFIC_TOO_LOW_FOR_MARGIN,
         Reason.INSUFFICIENT_CAPACITY,
+        Reason.ARTIFACT_UNAVAILABLE,
         Reason.AWAITING_APPROVAL,
     }
 )

@@ -45,8 +45,9 @@ def start(seen: Observation, state: State, now: datetime) -> Decision:
     ended = state.outcome
     if ended is not None and ended.revision == target.revision and ended.end in FINAL and not retrying:
         return rest(seen, state, resting(ended, state))
-    if seen.past.get(target.revision) is Past.REJECTED and not retrying:
-        message = f"spec.model.version: {target.revision} was rolled back before and is not tried again by itself"
+    rejected = _rejected_before(seen, target) if not retrying else None
+    if rejected is not None:
+        message = f"{rejected} and is not tried again by itself"
         outcome = _refused(seen, target, Reason.PREVIOUSLY_REJECTED, message, now)
         state = replace(state, outcome=outcome)
         return rest(seen, state, resting(outcome, state))
@@ -59,6 +60,20 @@ def start(seen: Observation, state: State, now: datetime) -> Decision:
         message = f"{target.revision} starts when slot {slot.slot} is free of {slot.revision} ({slot.pods} pods)"
         return rest(seen, state, Standing("Draining", Reason.ROLLING_OUT, message))
     return _begin(seen, state, target, seen.policy, slot, now)
+
+
+def _rejected_before(seen: Observation, target: Target) -> str | None:
+    """Where the same content was rejected, in words; a label that was stable, or on trial since, speaks for itself."""
+    past = seen.past.get(target.revision, Past.UNTRIED)
+    if past is Past.REJECTED:
+        return f"spec.model.version: {target.revision} was rolled back before"
+    twin = seen.rejected_as
+    if past is Past.UNTRIED and twin is not None:
+        return (
+            f"spec.model.digest: {target.revision} is the content of version {twin.version} ({twin.revision}), "
+            f"which was rolled back,"
+        )
+    return None
 
 
 def resting(outcome: Outcome, state: State) -> Standing:

@@ -13,7 +13,17 @@ from dataclasses import replace
 from datetime import datetime
 
 from serin.api.reasons import Reason
-from serin.rollout.arms import answers_in, first_fault, pending, pods_needed, readiness, ready_within, shared_fault
+from serin.rollout.arms import (
+    answers_in,
+    blocked,
+    excused,
+    first_fault,
+    pods_needed,
+    readiness,
+    ready_within,
+    refused,
+    shared_fault,
+)
 from serin.rollout.decision import Decision, Note
 from serin.rollout.desired import weights
 from serin.rollout.ending import end, promote, stay
@@ -31,6 +41,9 @@ def first(seen: Observation, state: State, attempt: Attempt, candidate: Placed, 
     attempt = replace(attempt, placed_at=_placed_at(attempt, health, now))
     attempt = replace(attempt, effect_since=_effect_since(seen, state, attempt, now))
     state = replace(state, attempt=attempt)
+    wrong = refused(health)
+    if wrong is not None:
+        return stay(seen, state, Reason.ARTIFACT_REFUSED, wrong, stalled=True)
     found = first_fault(attempt.plan, health)
     fault = f"gate {found[0].name}: {found[1]}" if found is not None else _too_late(seen, attempt, health, now)
     if fault is not None:
@@ -62,6 +75,9 @@ def go_back(seen: Observation, state: State, attempt: Attempt, candidate: Placed
     stable = seen.health.get(state.stable.revision) if state.stable is not None else None
     attempt = replace(attempt, placed_at=_placed_at(attempt, health, now))
     state = replace(state, attempt=attempt)
+    wrong = refused(health)
+    if wrong is not None:
+        return end(seen, state, attempt, candidate, End.ROLLED_BACK, Reason.ARTIFACT_REFUSED, wrong, now)
     shared = shared_fault(attempt, health, stable)
     if shared is not None:
         return stay(seen, state, Reason.SHARED_INCIDENT, f"stable's pods fail like the candidate's: {shared}")
@@ -126,16 +142,16 @@ def _not_ready(
     limit = ready_within(attempt.plan)
     left = LOOK_AGAIN_SECONDS if limit is None else attempt.placed_at + limit - now.timestamp() + 1.0
     again = min(max(left, 1.0), LOOK_AGAIN_SECONDS)
-    words = pending(health)
-    if words is not None:
-        return stay(seen, state, Reason.INSUFFICIENT_CAPACITY, f"{ready} of {needed} pods ready: {words}")
+    why = blocked(health)
+    if why is not None:
+        return stay(seen, state, why[0], f"{ready} of {needed} pods ready: {why[1]}")
     message = f"{ready} of {needed} pods ready ({readiness(health)})"
     return stay(seen, state, Reason.NOT_READY, message, again_seconds=again)
 
 
 def _placed_at(attempt: Attempt, health: ArmHealth | None, now: datetime) -> float:
-    """Since when no pod waits for a node: only from then on is being unready the revision's own doing."""
-    return now.timestamp() if pending(health) is not None or not attempt.placed_at else attempt.placed_at
+    """Since when no pod waits for a node or a file: only from then on is being unready the revision's own doing."""
+    return now.timestamp() if excused(health) or not attempt.placed_at else attempt.placed_at
 
 
 def _too_late(seen: Observation, attempt: Attempt, health: ArmHealth | None, now: datetime) -> str | None:

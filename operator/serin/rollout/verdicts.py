@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from serin.api.reasons import Reason
 from serin.rollout.acts import Order
-from serin.rollout.arms import first_fault, readiness, ready_within, shared_fault
+from serin.rollout.arms import first_fault, readiness, ready_within, refused, shared_fault
 from serin.rollout.evidence import unanswered
 from serin.rollout.forecast import hours
 from serin.rollout.holds import paused, room, unfit_route
@@ -22,8 +22,11 @@ from serin.rollout.validation import standing_of
 
 
 def failing_pods(look: Look) -> Ruling | None:
-    """Crashes and memory kills of the candidate by itself fail it, and so does not becoming ready in time."""
+    """Refused files, crashes and memory kills by itself fail the candidate, and so does not becoming ready in time."""
     health = look.candidate_health
+    wrong = refused(health)
+    if wrong is not None:
+        return RollBack(End.ROLLED_BACK, Reason.ARTIFACT_REFUSED, wrong)
     found = first_fault(look.plan, health)
     if found is not None and shared_fault(look.attempt, health, look.stable_health) is None:
         gate, fault = found

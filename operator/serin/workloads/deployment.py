@@ -1,25 +1,27 @@
 """The Deployment of a revision.
 
-It has the revision's name and the user's pod template, with four labels and up to four environment variables
-more:
+It has the revision's name and the user's pod template, with four labels and up to five environment variables
+more, and with an init container when the model is to be fetched (fetch.py):
 
     serin.dev/deployment, serin.dev/revision   whose pods they are; the Deployment's selector, which never
     changes serin.dev/slot                             which of the two Services sends them traffic
     serin.dev/version                          for people and dashboards; the version, made fit for a label
     SERIN_MODEL_NAME, _VERSION, _URI, _DIGEST  so that one image can serve many models; a variable that the
     user set wins
+    SERIN_MODEL_PATH                           where the fetched files are, for the container that serves
 """
 
 from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from serin.api.model_deployment import ModelDeployment
 from serin.api.model_revision import ModelRevision
 from serin.api.names import GROUP, LABEL_DEPLOYMENT, LABEL_REVISION, LABEL_SLOT, Slot
+from serin.workloads.fetch import Fetcher, add_fetch
 from serin.workloads.ownership import object_metadata
 
 LABEL_VERSION: Final = f"{GROUP}/version"
@@ -41,6 +43,8 @@ def desired_deployment(
     replicas: int,
     *,
     progress_seconds: int = 600,
+    fetcher: Fetcher | None = None,
+    live: Mapping[str, Any] | None = None,
 ) -> Json:
     """Return the Deployment of a revision in a slot, complete, for server-side apply.
 
@@ -55,6 +59,11 @@ def desired_deployment(
         slot: The slot whose Service the pods belong to.
         replicas: How many.
         progress_seconds: After how long without progress the Deployment says so.
+        fetcher: What fetches a model that is to be fetched.
+        live: The Deployment as it is; one with ready pods goes on being fetched as it was.
+
+    Raises:
+        NoFetcher: the model is to be fetched, and nobody says by what.
     """
     name = revision.metadata.name
     selector = {LABEL_DEPLOYMENT: md.metadata.name, LABEL_REVISION: name}
@@ -69,7 +78,7 @@ def desired_deployment(
             "progressDeadlineSeconds": progress_seconds,
             "selector": {"matchLabels": selector},
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0}},
-            "template": _template(revision, labels),
+            "template": _template(revision, labels, fetcher, live),
         },
     }
 
@@ -83,17 +92,20 @@ def label_value(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text)[:63].strip("-_.")
 
 
-def _template(revision: ModelRevision, labels: dict[str, str]) -> Json:
+def _template(
+    revision: ModelRevision, labels: dict[str, str], fetcher: Fetcher | None, live: Mapping[str, Any] | None
+) -> Json:
     template: Json = _without_nulls(copy.deepcopy(dict(revision.spec.serving.template or {})))
     metadata = template.setdefault("metadata", {})
     version = {LABEL_VERSION: label_value(revision.spec.model.version)}
     metadata["labels"] = {**version, **(metadata.get("labels") or {}), **labels}
     spec = template.setdefault("spec", {})
     containers = spec.get("containers") or []
-    for container in [*(spec.get("initContainers") or []), *containers]:
+    for container in [*_objects(spec.get("initContainers")), *containers]:
         _add_env(container, revision)
     path = READY_PATHS.get(revision.spec.serving.protocol)
     serving = _serving_container(containers, revision.spec.serving.port)
+    add_fetch(spec, serving, revision.spec.model, fetcher, live)
     if path and serving is not None and "readinessProbe" not in serving:
         serving["readinessProbe"] = {
             "httpGet": {

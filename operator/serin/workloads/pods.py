@@ -8,6 +8,7 @@ crash          the model ended by itself: exit, OOM kill           a fact about 
 evicted        the node or the scheduler took the pod away         not the candidate's doing
 pending        no node has room                                    InsufficientCapacity
 cannot_start   image or configuration that the kubelet refuses     NotReady until the spec is put right
+fetching       the model's files are not there yet                 see fetching.py; none of the above
 ```
 """
 
@@ -19,6 +20,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from serin.api.names import LABEL_REVISION
+from serin.workloads.fetching import Fetching, fetching_of, is_fetch
 
 CrashKind = Literal["CrashLoop", "OutOfMemory"]
 
@@ -97,6 +99,8 @@ class ArmHealth:
     """When the oldest of the arm's pods first ran its containers."""
     last_start: float | None = None
     """When the youngest did."""
+    fetching: Fetching | None = None
+    """What is with the pods whose model is not there yet, None without any."""
 
     @property
     def full(self) -> bool:
@@ -133,6 +137,7 @@ def arm_health(deployment: Mapping[str, Any] | None, pods: Iterable[Mapping[str,
         ready_since=min(ready, default=None),
         first_start=min(starts, default=None),
         last_start=max(starts, default=None),
+        fetching=fetching_of(present),
     )
 
 
@@ -162,8 +167,10 @@ def _condition(pod: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
 
 
 def _containers(pod: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the states of the user's containers: that the model cannot be fetched is no crash of it."""
     status = pod.get("status", {})
-    return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+    of_init = [state for state in status.get("initContainerStatuses") or [] if not is_fetch(state)]
+    return [*of_init, *(status.get("containerStatuses") or [])]
 
 
 def _ended(state: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -20,6 +20,12 @@ from tests.demo import manifests
 from tests.e2e.lifecycle.world import GATES, NAMESPACE, QUICK, STAGES, World
 from tests.unit.charts.objects import installed
 
+FETCHER = {
+    "image": "serin-artifacts.local/serin:1",  # a name only: here the command is what runs
+    "command": ["env", f"PYTHONPATH={manifests.REPOSITORY / 'operator'}", sys.executable, "-m", "serin"],
+    "allowHttp": True,
+}
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All stories are told on one event loop."""
@@ -39,7 +45,8 @@ async def world(
     url = f"https://127.0.0.1:{cluster.state.api_port}"
     config, log = folder / "serin.yaml", folder / "operator.log"
     # On a machine with much to do the gateway takes seconds to act on a weight.
-    config.write_text(yaml.safe_dump(manifests.operator_config(cluster.prometheus_url_inside, gatewayReloadSeconds=5)))
+    fields = {"gatewayReloadSeconds": 5, "artifacts": FETCHER}
+    config.write_text(yaml.safe_dump(manifests.operator_config(cluster.prometheus_url_inside, **fields)))
     command = [sys.executable, "-m", "serin", "run", "--config", str(config), "--standalone"]
     command += ["--kubeconfig", str(cluster.kubeconfig_inside), "--namespace", NAMESPACE]
     source = {"PYTHONPATH": f"{manifests.REPOSITORY / 'operator'}:{manifests.REPOSITORY}"}

@@ -23,6 +23,9 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 VERSION = os.environ.get("SERIN_MODEL_VERSION", "existing")
+if "SERIN_MODEL_PATH" in os.environ:  # the files that were fetched say which version they are
+    with open(os.environ["SERIN_MODEL_PATH"] + "/version") as file:  # noqa: PTH123 - as below
+        VERSION = file.read()
 FAIL_FRACTION = float(os.environ.get("FAIL_FRACTION", "0"))
 READY_AT = time.monotonic() + float(os.environ.get("START_DELAY_SECONDS", "0"))
 LINGER_SECONDS = 2.0

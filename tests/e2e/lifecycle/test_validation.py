@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -243,7 +244,9 @@ async def test_a_slow_loader_gets_its_first_user_when_it_is_warm(world: World) -
     assert not load.failures
     await iris.until_verdict("2", "Stable")
     (answer,) = answers(await iris.revision("2"))
-    assert answer.startswith("pass: warm: the first answer took 4"), answer
+    first = re.match(r"pass: warm: the first answer took (\d+) ms", answer)
+    assert first, answer
+    assert int(first[1]) >= 400
 
 
 @together

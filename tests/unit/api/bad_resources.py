@@ -71,6 +71,7 @@ def _ra(name: str, changes: dict[str, Any], at: str, words: str, **more: Any) ->
 
 
 _NAME_WORDS = "metadata.name must be at most 40 characters: lower-case letters, digits and '-', starting with a letter"
+_PINNED = {"spec/model/uri": "s3://b/i", "spec/model/digest": "sha256:" + "0" * 64}
 _REQUIRED = "is required"
 _SERVER_REQUIRED = "Required value"
 
@@ -126,6 +127,33 @@ BAD = (
         {"spec/model/digest": "sha256:" + "0" * 64},
         "spec.model.digest",
         "digest needs uri",
+    ),
+    _md(
+        "files to fetch that nobody has pinned",
+        {"spec/model/uri": "s3://b/i", "spec/model/fetch": {}},
+        "spec.model.fetch",
+        "fetch needs digest",
+    ),
+    _md(
+        "a cache that is two",
+        {
+            **_PINNED,
+            "spec/model/fetch": {"cache": {"hostPath": {"path": "/c"}, "persistentVolumeClaim": {"claimName": "c"}}},
+        },
+        "spec.model.fetch.cache",
+        "cache has exactly one of persistentVolumeClaim and hostPath",
+    ),
+    _md(
+        "a mount path that is relative",
+        {**_PINNED, "spec/model/fetch": {"mountPath": "models"}},
+        "spec.model.fetch.mountPath",
+        "must be an absolute path",
+    ),
+    _md(
+        "a size without a unit",
+        {**_PINNED, "spec/model/fetch": {"maxBytes": "500"}},
+        "spec.model.fetch.maxBytes",
+        "must be a number of bytes such as 500Mi",
     ),
     _md(
         "a runbook that is no link",

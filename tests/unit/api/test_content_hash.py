@@ -40,10 +40,11 @@ def test_the_hash_of_a_known_content_never_changes() -> None:
         {"name": "rose"},
         {"uri": "s3://b/i"},
         {"uri": "s3://b/i", "digest": "sha256:" + "0" * 64},
+        {"uri": "s3://b/i", "digest": "sha256:" + "0" * 64, "fetch": {}},
     ],
 )
 def test_another_model_is_another_content(changed: dict[str, Any]) -> None:
-    """Name, version, uri and digest count."""
+    """Name, version, uri and digest count, and whether and how the files are fetched."""
     assert _hash(**changed) != _hash()
 
 

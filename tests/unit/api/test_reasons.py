@@ -49,7 +49,15 @@ _DESIGNED = [
 ]
 
 # What building it showed to be missing; docs/decisions says why.
-_ADDED = ["InvalidSpec", "WeightRestored", "OutsideWindow", "Frozen", "ApprovalExpired"]
+_ADDED = [
+    "InvalidSpec",
+    "WeightRestored",
+    "OutsideWindow",
+    "Frozen",
+    "ApprovalExpired",
+    "ArtifactUnavailable",
+    "ArtifactRefused",
+]
 # Validation before the first user.
 _ADDED += ["Validating", "ValidationFailed", "ValidationUndecided", "ValidationBlocked"]
 

@@ -48,7 +48,17 @@ def test_a_sample_starts_with_what_it_shows(path: Path) -> None:
 def test_the_full_sample_is_full() -> None:
     """Every field of the spec is there, but for those that exclude each other."""
     (raw,) = _objects(Path(SAMPLES[0].parent / "full.yaml"))
-    elsewhere = {"existing", "grpcRoute", "ref", "allowSticky", "gates", "metrics", "lineage"}
+    elsewhere = {
+        "existing",
+        "grpcRoute",
+        "ref",
+        "allowSticky",
+        "gates",
+        "metrics",
+        "lineage",
+        "hostPath",
+        "configMapRef",
+    }
     missing = _absent(SCHEMAS["ModelDeployment"]["properties"]["spec"], raw["spec"]) - elsewhere
     assert missing == {"port", "group", "kind", "onTimeout", "falseRollback", "restartPolicy"}
 

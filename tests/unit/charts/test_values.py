@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from serin.controller.config import Config, LeaderElection, Listen
+from serin.controller.config import Artifacts, Config, LeaderElection, Listen
 from serin.metrics.presets import PRESETS
 from serin.metrics.source import DIALECTS, MetricSource
 from tests.unit.charts.helm import refused
@@ -68,6 +68,7 @@ def test_the_schema_knows_every_field_of_the_configuration() -> None:
     assert set(CONFIG) == _fields(Config) - {"namespaces"}
     assert set(CONFIG["leaderElection"]["properties"]) == _fields(LeaderElection) - {"namespace", "name"}
     assert set(CONFIG["listen"]["properties"]) == _fields(Listen) - {"port"}
+    assert set(CONFIG["artifacts"]["properties"]) == _fields(Artifacts)
     assert set(SOURCE) == _fields(MetricSource)
     assert SOURCE["preset"]["enum"] == list(PRESETS)
     assert SOURCE["kind"]["enum"] == list(DIALECTS)

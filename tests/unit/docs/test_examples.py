@@ -17,7 +17,7 @@ from serin.api.parse import InvalidSpec, parse_model_deployment, parse_rollout_a
 from serin.api.reasons import Reason
 from serin.api.schema import unknown_fields
 from serin.cli.main import _parser
-from serin.controller.config import Config, LeaderElection, Listen
+from serin.controller.config import Artifacts, Config, LeaderElection, Listen
 from serin.controller.telemetry import Telemetry
 from serin.metrics.presets import PRESETS
 from serin.metrics.promql import template_metric
@@ -115,7 +115,7 @@ def test_every_field_of_the_configuration_is_documented() -> None:
         **{field.alias or key: field for key, field in Config.model_fields.items()},
         **{field.alias or key: field for key, field in MetricSource.model_fields.items()},
     }
-    nested: dict[str, type[BaseModel]] = {"leaderElection": LeaderElection, "listen": Listen}
+    nested: dict[str, type[BaseModel]] = {"leaderElection": LeaderElection, "listen": Listen, "artifacts": Artifacts}
     fields |= {
         f"{alias}.{field.alias or key}": field
         for alias, section in nested.items()

@@ -71,4 +71,4 @@ def test_commands_on_reasons_pages_name_what_to_fill_in() -> None:
     used = {
         word for page in REASONS.glob("*.md") for block in blocks(page) for word in re.findall(r"<(\w+)>", block.text)
     }
-    assert used <= {"name", "revision", "pod", "file"}
+    assert used <= {"name", "revision", "pod", "file", "uri"}

@@ -33,6 +33,7 @@ from serin.rollout.windows import Freeze
 from serin.stats import Counts
 from serin.traffic.state import Absent
 from serin.traffic.weights import Units
+from serin.workloads.fetching import Fetching
 from serin.workloads.pods import Crash
 from tests.unit.rollout.world import World, at_stage, conflict, plan_from, serving
 
@@ -108,7 +109,7 @@ def _by_hand(action: ActionKind, which: str = "candidate", actor: str = "ann", *
     return act
 
 
-WELL = {"ready": None, "pending": None, "crash": None, "restarts": 0, "evicted": False}
+WELL = {"ready": None, "pending": None, "crash": None, "restarts": 0, "evicted": False, "fetching": None}
 BROKEN = {"ready": 0, "crash": Crash("CrashLoop", 3, "container model exited with 1"), "restarts": 3}
 GOOD = {"stable": 0.001, "candidate": 0.001}
 BAD = {"stable": 0.001, "candidate": 0.3}
@@ -119,6 +120,9 @@ EVENTS: dict[str, Act] = {
     "candidate unready": _pods("candidate", ready=0),
     "candidate evicted": _pods("candidate", ready=0, evicted=True),
     "candidate pending": _pods("candidate", ready=0, pending="0/3 nodes are available"),
+    "candidate fetches": _pods("candidate", ready=0, fetching=Fetching("running", "pod p fetches the model")),
+    "candidate's store is away": _pods("candidate", ready=0, fetching=Fetching("unavailable", "does not answer")),
+    "candidate's files are refused": _pods("candidate", ready=0, fetching=Fetching("refused", "other bytes")),
     "candidate crashes": _pods("candidate", **BROKEN),
     "stable well": _pods("stable", **WELL),
     "stable unready": _pods("stable", ready=0),

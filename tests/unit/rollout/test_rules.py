@@ -20,6 +20,7 @@ from serin.rollout.windows import Freeze
 from serin.stats import Counts
 from serin.traffic.state import Absent, Routed, RuleWeights
 from serin.traffic.weights import Units, Weights
+from serin.workloads.fetching import Fetching
 from serin.workloads.pods import Crash
 from tests.unit.rollout.looks import (
     CANDIDATE,
@@ -98,6 +99,16 @@ def test_no_hold_hides_what_ends_the_trial() -> None:
             Reason.CRASH_LOOP,
         ),
         ("one kill for memory is enough", [pods(CANDIDATE, restarts=1, crash=OUT_OF_MEMORY)], Reason.CRASH_LOOP),
+        (
+            "its files are not what was pinned, while a pod of it serves",
+            [pods(CANDIDATE, fetching=Fetching("refused", "other bytes"))],
+            Reason.ARTIFACT_REFUSED,
+        ),
+        (
+            "their store is away",
+            [pods(CANDIDATE, ready=0, fetching=Fetching("unavailable", "does not answer"))],
+            None,
+        ),
         ("evicted pods are no failure", [pods(CANDIDATE, evicted=True)], None),
         ("ready within the limit", [attempt(unready_seconds=600.0)], None),
         ("not ready within it", [attempt(unready_seconds=600.1)], Reason.NOT_READY),

@@ -16,6 +16,7 @@ from serin.rollout.plan import HardGate
 from serin.rollout.state import End, Kind, Placed, State
 from serin.traffic.state import Conflict, Routed, RuleWeights
 from serin.traffic.weights import Units, Weights
+from serin.workloads.fetching import Fetching
 from serin.workloads.pods import ArmHealth, Crash
 from tests.unit.rollout.looks import OUT_OF_MEMORY, plan
 from tests.unit.rollout.test_starting import V1, observed
@@ -57,6 +58,27 @@ def going_back(health: ArmHealth, later: float = 60.0, stable: ArmHealth = READY
             9999.0,
             {},
             Reason.INSUFFICIENT_CAPACITY,
+        ),
+        (
+            "its files are on their way, however long",
+            replace(UNREADY, fetching=Fetching("running", "pod p fetches the model")),
+            9999.0,
+            {},
+            Reason.NOT_READY,
+        ),
+        (
+            "their store is away, however long",
+            replace(UNREADY, fetching=Fetching("unavailable", "does not answer")),
+            9999.0,
+            {},
+            Reason.ARTIFACT_UNAVAILABLE,
+        ),
+        (
+            "its files are refused",
+            replace(UNREADY, fetching=Fetching("refused", "other bytes")),
+            1.0,
+            {},
+            Reason.ARTIFACT_REFUSED,
         ),
         ("killed for its memory", replace(READY, crash=OUT_OF_MEMORY), 10.0, {}, Reason.FIRST_REVISION_FAILING),
         ("ready, within the first soak", READY, 59.0, {}, Reason.FIRST_DEPLOYMENT),

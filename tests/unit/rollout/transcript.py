@@ -10,13 +10,15 @@ Commands:
     policy                   the lines that follow are spec.rollout, without them it is POLICY; "policy none" names one
                              that is missing
     serving VERSION          shorthand: VERSION was deployed first and is stable
-    deploy VERSION           the spec asks for this version; "deploy refused REASON TEXT" for nothing usable
+    deploy VERSION           the spec asks for this version; "deploy refused REASON TEXT" for nothing usable;
+                             same=VERSION: it is the content of that one under a new label
     adopt SERVICE            spec.serving.existing
     tick [N]                 N intervals of 15 s pass, each is looked at; only looks that change something are shown,
                              and the last
     look                     a look between two intervals
     traffic KEY=VALUE ...    requests (per interval), bad=STABLE/CANDIDATE, slow=STABLE/CANDIDATE, hung=yes, history
-    pods VERSION KEY=VALUE   ready, pending, crash (CrashLoop:N or OutOfMemory:N), restarts, evicted; or auto
+    pods VERSION KEY=VALUE   ready, pending, crash (CrashLoop:N or OutOfMemory:N), restarts, evicted, fetching
+                             (running, unavailable or refused, and TEXT behind a colon); or auto
     replicas N               spec.serving.replicas
     metrics KEY=VALUE        outage=TEXT, outage=over, unseen=ARM, missing=GATE:REASON, all=found
     route A/B                somebody writes these weights; "route conflict REASON TEXT", "route mended"
@@ -47,6 +49,7 @@ from serin.rollout.decision import Decision
 from serin.rollout.observation import Refused
 from serin.rollout.plan import Plan
 from serin.traffic.weights import Units
+from serin.workloads.fetching import Fetching, FetchState
 from serin.workloads.jobs import Ended, Running
 from serin.workloads.pods import Crash
 from tests.unit.rollout.world import NAME, World, conflict, plan_from
@@ -126,6 +129,8 @@ class _Player:
             self.world.wanted = Refused(_reason(words[1]), words[2])
         else:
             self.world.deploy(words[0])
+            if (twin := _pairs(words[1:]).get("same")) is not None:
+                self.world.same_as[words[0]] = twin
         return self._look()
 
     def do_adopt(self, words: list[str], _: str) -> list[str]:
@@ -158,6 +163,7 @@ class _Player:
         pods = self.world.pods[f"{NAME}-{words[0]}"]
         if words[1:] == ["auto"]:
             pods.ready, pods.pending, pods.crash, pods.restarts, pods.evicted = None, None, None, 0, False
+            pods.fetching = None
             words = words[:1]
         for key, value in _pairs(words[1:]).items():
             match key:
@@ -165,6 +171,9 @@ class _Player:
                     setattr(pods, key, int(value))
                 case "pending":
                     pods.pending = value
+                case "fetching":
+                    kind, _, text = value.partition(":")
+                    pods.fetching = Fetching(_fetch_state(kind), text)
                 case "evicted":
                     pods.evicted = value == "yes"
                 case "crash":
@@ -331,6 +340,11 @@ def _gate(gate: dict[str, Any]) -> str:
     if gate.get("reason"):
         line += f", {gate['reason']}"
     return f"{line}: {gate.get('message', '')}"
+
+
+def _fetch_state(word: Any) -> FetchState:
+    state: FetchState = word
+    return state
 
 
 def _reason(word: Any) -> Reason:

@@ -36,6 +36,7 @@ from serin.stats import Counts
 from serin.traffic.state import Absent, Conflict, Routed, RouteState, RuleWeights
 from serin.traffic.status import ACCEPTED
 from serin.traffic.weights import Units, Weights, shares
+from serin.workloads.fetching import Fetching
 from serin.workloads.jobs import JobState, Running
 from serin.workloads.pods import ArmHealth, Crash
 
@@ -71,6 +72,7 @@ class Pods:
     crash: Crash | None = None
     restarts: int = 0
     evicted: bool = False
+    fetching: Fetching | None = None
 
     @property
     def ready_now(self) -> int:
@@ -109,6 +111,8 @@ class World:
         self.pods: dict[str, Pods] = {}
         self.jobs: dict[str, JobState] = {}
         self.records: dict[str, dict[str, Any]] = {}
+        self.same_as: dict[str, str] = {}
+        """By version, another one of which it is a mere new label."""
         self.traffic = Traffic()
         self.outage: str | None = None
         self.unseen: set[str] = set()
@@ -176,6 +180,7 @@ class World:
             paused=self.paused,
             past={name: _past(status) for name, status in self.records.items()},
             attempts={name: int(status.get("attempts", 0)) for name, status in self.records.items()},
+            rejected_as=self._rejected_as(),
             known_good=tuple(Target(name, name.removeprefix(f"{NAME}-")) for name in self._known_good()),
             acts=tuple(self.acts),
             health={name: self._health(name) for name in self.pods},
@@ -206,6 +211,7 @@ class World:
             pods.slot, pods.replicas = work.slot, work.replicas
             if not work.replicas:
                 pods.ready, pods.crash, pods.restarts, pods.evicted, pods.pending = None, None, 0, False, None
+                pods.fetching = None
         for job in decision.desired.jobs:
             self.jobs.setdefault(job.name, Running())
         for pods in self.pods.values():
@@ -227,6 +233,12 @@ class World:
             if not is_recorded(outcome, status):
                 self.records[outcome.revision] = with_outcome(outcome, status, 1)
 
+    def _rejected_as(self) -> Target | None:
+        twin = self.same_as.get(self.wanted.version) if isinstance(self.wanted, Target) else None
+        if twin is None or self.records.get(f"{NAME}-{twin}", {}).get("verdict") != "Rejected":
+            return None
+        return Target(f"{NAME}-{twin}", twin)
+
     def _known_good(self) -> list[str]:
         good = [name for name, status in self.records.items() if _past(status) is Past.STABLE]
         return sorted(good, key=lambda name: last_promotion(self.records[name]), reverse=True)
@@ -242,6 +254,7 @@ class World:
             evicted=pods.evicted,
             restarts=pods.restarts,
             ready_since=pods.ready_since,
+            fetching=pods.fetching,
         )
 
     # --- requests and readings ---------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -59,12 +60,19 @@ def gate(answer: Json) -> tuple[str, str]:
     return only["verdict"], only["message"]
 
 
+def first_milliseconds(words: str) -> float:
+    """What the words say of the first answer."""
+    found = re.match(r"the first answer took (\d+) ms", words)
+    assert found, words
+    return float(found[1])
+
+
 def test_it_asks_until_the_answers_have_settled() -> None:
     """By the metadata's request, two windows after the last slow one."""
     answer, asked = warmed(lambda number: 0.3 if number <= 2 else 0.0)
     verdict, words = gate(answer)
     assert verdict == "pass"
-    assert words.startswith("the first answer took 3"), words
+    assert first_milliseconds(words) >= 300
     assert len(asked) >= 10
     assert asked[0] == {"inputs": [{"name": "x", "datatype": "FP64", "shape": [1, 2], "data": [0, 0]}]}
 
@@ -91,7 +99,7 @@ def test_a_model_that_comes_up_late_is_waited_for() -> None:
     answer, _ = warmed(lambda number: web.Response(status=503) if number <= 2 else 0.0)
     verdict, words = gate(answer)
     assert verdict == "pass"
-    assert words.endswith("10 answered; 2 times 503"), words
+    assert words.endswith(" answered; 2 times 503"), words
 
 
 def test_a_request_that_does_not_fit_is_nothing_against_the_model() -> None:

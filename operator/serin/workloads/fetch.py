@@ -1,0 +1,160 @@
+"""The init container that brings a model's files, and the volumes that it shares with the model server.
+
+    serin-model         an emptyDir: the init container writes it, the container that serves reads it
+    serin-model-cache   a claim or a folder of the node, for the init container alone: files by digest
+    serin-model-claim   the claim of a pvc:// uri, for the init container alone, read-only
+
+Which image fetches is the operator's affair and no content of a revision. So that an upgrade of the operator restarts
+no model, a Deployment with ready pods keeps the container that it has; one that has none ready, above all one that is
+scaled up to go back, takes the present image. So the names and paths below are here to stay: a container
+that was kept goes by them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from serin.api.fetch import Fetch
+from serin.api.model import Model
+
+FETCH_CONTAINER: Final = "serin-fetch"
+MODEL_VOLUME: Final = "serin-model"
+CACHE_VOLUME: Final = "serin-model-cache"
+CLAIM_VOLUME: Final = "serin-model-claim"
+
+PATH_VARIABLE: Final = "SERIN_MODEL_PATH"
+
+_INTO: Final = "/mnt/serin/model"
+_CACHE: Final = "/mnt/serin/cache"
+_CLAIMS: Final = "/mnt/serin/claims"
+_CLAIM_SCHEME: Final = "pvc://"
+
+Json = dict[str, Any]
+
+
+class NoFetcher(ValueError):
+    """A revision is to be fetched and nobody has said by which image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetcher:
+    """What fetches: an image, what runs Serin in it, and whether http:// is good enough."""
+
+    image: str
+    command: tuple[str, ...]
+    allow_http: bool = False
+
+
+def add_fetch(
+    pod: Json, serving: Json | None, model: Model, fetcher: Fetcher | None, live: Mapping[str, Any] | None
+) -> None:
+    """Let a pod fetch its model, when the model says so.
+
+    Args:
+        pod: The spec of the pod template, changed in place.
+        serving: The container of it that serves.
+        model: Uri, digest and how to fetch.
+        fetcher: The operator's present one.
+        live: The live Deployment, None when there is none yet.
+
+    Raises:
+        NoFetcher: there is neither a fetcher nor a live container that could be kept.
+    """
+    fetch = model.fetch
+    if fetch is None:
+        return
+    container = _kept(live, fetcher) or _container(model, fetch, fetcher)
+    # First: an init container of the user's may want to find the files in place.
+    _add(pod, "initContainers", container, first=True)
+    for volume in _volumes(model, fetch):
+        _add(pod, "volumes", volume)
+    if serving is not None:
+        _add(serving, "volumeMounts", {"name": MODEL_VOLUME, "mountPath": fetch.mount_path, "readOnly": True})
+        if not _names(serving.get("env")) & {PATH_VARIABLE}:
+            _add(serving, "env", {"name": PATH_VARIABLE, "value": fetch.mount_path})
+
+
+def _add(owner: Json, key: str, entry: Json, *, first: bool = False) -> None:
+    """Add to a list of the user's; what is no list is left for the API server to refuse."""
+    there = owner.get(key) or []
+    if isinstance(there, list):
+        owner[key] = [entry, *there] if first else [*there, entry]
+
+
+def _names(entries: Any) -> set[Any]:
+    return {one.get("name") for one in entries if isinstance(one, dict)} if isinstance(entries, list) else set()
+
+
+def _kept(live: Mapping[str, Any] | None, fetcher: Fetcher | None) -> Json | None:
+    """The live container, by the fields that we set, when it is to stay as it is."""
+    if live is None or (fetcher is not None and not (live.get("status") or {}).get("readyReplicas")):
+        return None
+    pod = live.get("spec", {}).get("template", {}).get("spec", {})
+    found = next((one for one in pod.get("initContainers") or [] if one.get("name") == FETCH_CONTAINER), None)
+    return {key: found[key] for key in _FIELDS if key in found} if found is not None else None
+
+
+_FIELDS: Final = (
+    *("name", "image", "command", "args", "envFrom", "volumeMounts"),
+    *("securityContext", "terminationMessagePolicy"),
+)
+
+
+def _container(model: Model, fetch: Fetch, fetcher: Fetcher | None) -> Json:
+    if fetcher is None:
+        raise NoFetcher("the operator's configuration has no artifacts.image any more, so nothing can fetch the model")
+    mounts: list[Json] = [{"name": MODEL_VOLUME, "mountPath": _INTO}]
+    options = ["--into", _INTO, "--digest", str(model.digest)]
+    if fetch.cache is not None:
+        mounts.append({"name": CACHE_VOLUME, "mountPath": _CACHE})
+        options += ["--cache", _CACHE]
+        if fetch.cache.size_limit is not None:
+            options += ["--cache-bytes", fetch.cache.size_limit]
+    claim = _claim(model)
+    if claim is not None:
+        mounts.append({"name": CLAIM_VOLUME, "mountPath": f"{_CLAIMS}/{claim}", "readOnly": True})
+        options += ["--claims", _CLAIMS]
+    if fetch.max_bytes is not None:
+        options += ["--max-bytes", fetch.max_bytes]
+    if fetch.timeout is not None:
+        options += ["--timeout", f"{fetch.timeout.seconds:g}"]
+    if fetcher.allow_http:
+        options.append("--allow-http")
+    # The kubelet would put a variable of the container, such as a key of the store, in place of $(NAME).
+    uri = str(model.uri).replace("$", "$$")
+    container: Json = {
+        "name": FETCH_CONTAINER,
+        "image": fetcher.image,
+        "command": [*fetcher.command, "artifact", "fetch"],
+        "args": [*options, uri],
+        "volumeMounts": mounts,
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        # What ends before it could write its message has at least a last line in the log.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+    }
+    if fetch.env_from:
+        container["envFrom"] = [one.to_dict() for one in fetch.env_from]
+    return container
+
+
+def _volumes(model: Model, fetch: Fetch) -> list[Json]:
+    size = {"sizeLimit": fetch.size_limit} if fetch.size_limit is not None else {}
+    volumes: list[Json] = [{"name": MODEL_VOLUME, "emptyDir": size}]
+    cache = fetch.cache
+    if cache is not None and cache.persistent_volume_claim is not None:
+        volumes.append({"name": CACHE_VOLUME, "persistentVolumeClaim": cache.persistent_volume_claim.to_dict()})
+    if cache is not None and cache.host_path is not None:
+        path = {"path": cache.host_path.path, "type": "DirectoryOrCreate"}
+        volumes.append({"name": CACHE_VOLUME, "hostPath": path})
+    claim = _claim(model)
+    if claim is not None:
+        volumes.append({"name": CLAIM_VOLUME, "persistentVolumeClaim": {"claimName": claim, "readOnly": True}})
+    return volumes
+
+
+def _claim(model: Model) -> str | None:
+    """The claim that a pvc://claim/path names."""
+    uri = str(model.uri)
+    return uri.removeprefix(_CLAIM_SCHEME).partition("/")[0] or None if uri.startswith(_CLAIM_SCHEME) else None
