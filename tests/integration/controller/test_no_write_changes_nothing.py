@@ -241,6 +241,7 @@ async def test_every_kind_that_is_read_is_listed(kube: Kube, namespace: str) -> 
         "Deployment",
         "Service",
         "Pod",
+        "Job",
         "HTTPRoute",
         "GRPCRoute",
     }
