@@ -80,7 +80,7 @@ class Quiet:
 class Looker:
     """A reconciler on a real API server, its cache filled by lists; it counts what is written."""
 
-    def __init__(self, kube: Kube, namespace: str) -> None:
+    def __init__(self, kube: Kube, namespace: str, config: Config = CONFIG) -> None:
         self.kube, self.cache, self.key = kube, Cache(), (namespace, "iris")
         self.writes: Counter[str] = Counter()
         kube.on_request = self._count
@@ -89,12 +89,12 @@ class Looker:
         quiet: Any = Quiet()
         self.reconciler = Reconciler(
             self.cache,
-            Writer(kube, self.cache, CONFIG),
+            Writer(kube, self.cache, config),
             Deletion(kube, self.cache),
             quiet,
             quiet,
             Telemetry(),
-            CONFIG,
+            config,
             lambda _key, _seconds: None,
         )
 
@@ -215,6 +215,46 @@ async def test_stable_that_serves_costs_no_write(kube: Kube, namespace: str) -> 
         pods["status"] = {"observedGeneration": 1, "replicas": number, "updatedReplicas": number}
         pods = await kube.replace(DEPLOYMENT, pods, "status")
         assert await looker.look() == {}
+
+
+async def test_an_operator_with_another_image_restarts_no_fetched_model(kube: Kube, namespace: str) -> None:
+    """Neither at its start nor when it scales; without a ready pod its own image fetches."""
+    before, after = (
+        Config.model_validate({**CONFIG.model_dump(by_alias=True), "artifacts": {"image": image}})
+        for image in ("fetch:1", "fetch:2")
+    )
+    raw = md(namespace)
+    cache = {"hostPath": {"path": "/var/cache/models"}, "sizeLimit": "1024Mi"}
+    fetch = {"cache": cache, "sizeLimit": "2048Mi", "envFrom": [{"secretRef": {"name": "store"}}]}
+    raw["spec"]["model"] |= {"uri": "pvc://models/iris", "digest": f"sha256:{'0' * 64}", "fetch": fetch}
+    await kube.create(MODEL_DEPLOYMENT, raw)
+    looker = Looker(kube, namespace, before)
+    assert (await looker.look())["PATCH deployments"] == 1
+    assert await looker.look() == {}
+
+    async def live() -> tuple[Json, str]:
+        (found, *_), _ = await kube.list(DEPLOYMENT, namespace, LABEL_DEPLOYMENT)
+        return found, found["spec"]["template"]["spec"]["initContainers"][0]["image"]
+
+    async def set_ready(number: int) -> None:
+        deployment, _ = await live()
+        deployment["status"] = {"observedGeneration": 1, "replicas": 1, "readyReplicas": number}
+        await kube.replace(DEPLOYMENT, deployment, "status")
+
+    await set_ready(1)
+    template = (await live())[0]["spec"]["template"]
+    assert "PATCH deployments" not in await Looker(kube, namespace, after).look()
+    patch = [{"op": "replace", "path": "/spec/serving/replicas", "value": 3}]
+    await kube.patch(MODEL_DEPLOYMENT, namespace, "iris", patch)
+    assert (await Looker(kube, namespace, after).look())["PATCH deployments"] == 1
+    scaled, image = await live()
+    assert (scaled["spec"]["replicas"], image) == (3, "fetch:1")
+    assert scaled["spec"]["template"] == template
+    assert "PATCH deployments" not in await Looker(kube, namespace, after).look()
+    await set_ready(0)
+    assert (await Looker(kube, namespace, after).look())["PATCH deployments"] == 1
+    assert (await live())[1] == "fetch:2"
+    assert "PATCH deployments" not in await Looker(kube, namespace, after).look()
 
 
 async def test_a_deployment_that_vanished_unseen_is_made_again(kube: Kube, namespace: str) -> None:
