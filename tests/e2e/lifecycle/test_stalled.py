@@ -251,6 +251,8 @@ ELSEWHERE = {
     "an older deployment has its slots in the same rule",  # above
     "the first revision never becomes ready",  # above
     "the revision was rejected before",  # test_spec_changes, which has a rejected revision
+    "the same content was rejected as another version",  # test_artifacts
+    "the operator has no image that fetches models",  # tests/unit/controller/test_artifacts.py: this operator has one
 }
 
 
