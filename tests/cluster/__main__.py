@@ -41,7 +41,12 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--agent", choices=("processes", "fake"), default="processes", help="whether pods really run")
     up.add_argument("--scrape-interval", type=float, default=1.0, metavar="SECONDS", help="Prometheus (default 1)")
     up.add_argument("--gpus", type=int, default=0, help="GPUs that the node claims to have")
-    up.add_argument("--audit", action="store_true", help="write audit.log into the run dir")
+    up.add_argument(
+        "--audit",
+        action="store_const",
+        const="RequestResponse",
+        help="write every request into audit.log in the run dir",
+    )
     up.set_defaults(run=_up)
 
     down = commands.add_parser("down", help="end a cluster")

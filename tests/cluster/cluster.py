@@ -24,7 +24,7 @@ import yaml
 from tests.cluster import certificates, components, forward, namespaces, run_dirs, settings, tools
 from tests.cluster.access import Access, State
 from tests.cluster.errors import ClusterError, StartFailed
-from tests.cluster.settings import COMPONENTS, AgentMode, Forward, Settings
+from tests.cluster.settings import COMPONENTS, AgentMode, AuditLevel, Forward, Settings
 
 _DOWN_SECONDS_MAX = 10.0
 
@@ -38,7 +38,8 @@ class Cluster(Access):
         agent: "processes" runs pods; "fake" only says that they are Ready, for thousands of them.
         scrape_interval_seconds: How often Prometheus scrapes everything.
         gpus: How many `nvidia.com/gpu` the node claims to have.
-        audit: Write `audit.log` into the run dir.
+        audit: Write `audit.log` into the run dir, with this much about each request.
+        admission_plugins: Of the API server, besides those that it has by default.
         restart_delay_seconds: The kubelet's back-off starts at 10 s; tests have less time.
         start_seconds_max: Give up after this; building programs does not count.
     """
@@ -51,7 +52,8 @@ class Cluster(Access):
         agent: AgentMode = "processes",
         scrape_interval_seconds: float = 1.0,
         gpus: int = 0,
-        audit: bool = False,
+        audit: AuditLevel | None = None,
+        admission_plugins: Iterable[str] = (),
         restart_delay_seconds: float = 1.0,
         start_seconds_max: float = 90.0,
     ) -> None:
@@ -63,7 +65,8 @@ class Cluster(Access):
         self._agent: AgentMode = agent
         self._scrape_interval_seconds = scrape_interval_seconds
         self._gpus = gpus
-        self._audit = audit
+        self._audit: AuditLevel | None = audit
+        self._admission_plugins = tuple(admission_plugins)
         self._restart_delay_seconds = restart_delay_seconds
         self._start_seconds_max = start_seconds_max
         self._unshare: subprocess.Popen[bytes] | None = None
@@ -149,6 +152,7 @@ class Cluster(Access):
                 scrape_interval_seconds=self._scrape_interval_seconds,
                 gpus=self._gpus,
                 audit=self._audit,
+                admission_plugins=self._admission_plugins,
                 restart_delay_seconds=self._restart_delay_seconds,
                 gateway_crds=tuple(str(path) for path in crds),
                 forwards=tuple(Forward(sock.fileno(), port) for sock, port in zip(sockets, inner_ports, strict=True)),

@@ -80,8 +80,15 @@ def _kube_apiserver(settings: Settings) -> list[str]:
     if "kube-controller-manager" not in settings.components:
         # Nobody makes the default service accounts then, without which no pod could be created.
         command.append("--disable-admission-plugins=ServiceAccount")
+    if settings.admission_plugins:
+        command.append(f"--enable-admission-plugins={','.join(settings.admission_plugins)}")
     if settings.audit:
-        policy = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [{"level": "RequestResponse"}]}
+        policy = {
+            "apiVersion": "audit.k8s.io/v1",
+            "kind": "Policy",
+            "omitStages": ["RequestReceived"],  # it knows no answer yet
+            "rules": [{"level": settings.audit}],
+        }
         (folder / "audit-policy.json").write_text(json.dumps(policy))
         command += [f"--audit-policy-file={folder / 'audit-policy.json'}", f"--audit-log-path={folder / 'audit.log'}"]
     return command

@@ -23,6 +23,8 @@ CONTROL_SOCKET = "control.sock"
 """In the run dir: takes requests while the cluster runs."""
 
 AgentMode = Literal["processes", "fake"]
+AuditLevel = Literal["Metadata", "RequestResponse"]
+"""Who asked for what and what came of it, or the objects as well."""
 COMPONENTS = (
     "etcd",
     "kube-apiserver",
@@ -61,7 +63,8 @@ class Settings:
     agent_mode: AgentMode = "processes"
     scrape_interval_seconds: float = 1.0
     gpus: int = 0
-    audit: bool = False
+    audit: AuditLevel | None = None
+    admission_plugins: tuple[str, ...] = ()
     restart_delay_seconds: float = 1.0
     gateway_crds: tuple[str, ...] = ()
     forwards: tuple[Forward, ...] = field(default=())
@@ -88,6 +91,7 @@ class Settings:
         """Read what `save` wrote."""
         raw = json.loads(Path(path).read_text())
         raw["components"] = tuple(raw["components"])
+        raw["admission_plugins"] = tuple(raw["admission_plugins"])
         raw["gateway_crds"] = tuple(raw["gateway_crds"])
         raw["forwards"] = tuple(Forward(**forward) for forward in raw["forwards"])
         return Settings(**raw)

@@ -36,7 +36,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     """An API server with the plain manifests installed, which writes down every request."""
-    with Cluster(f"image-{os.getpid()}", components=API_ONLY, audit=True) as running:
+    with Cluster(f"image-{os.getpid()}", components=API_ONLY, audit="RequestResponse") as running:
         for path in tools.gateway_api_crds():
             running.kubectl("apply", "--server-side", "-f", str(path))
         running.kubectl("apply", "--server-side", "-k", str(INSTALL.parent))

@@ -19,7 +19,7 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """An API server that keeps a log of every request."""
-    with Cluster(f"controller-{os.getpid()}", components=API_ONLY, audit=True) as running:
+    with Cluster(f"controller-{os.getpid()}", components=API_ONLY, audit="RequestResponse") as running:
         for path in (ROOT / "crds", *tools.gateway_api_crds()):
             running.kubectl("apply", "--server-side", "-f", str(path))
         running.kubectl("wait", "--for=condition=Established", "crd", "--all")

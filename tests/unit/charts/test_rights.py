@@ -22,6 +22,7 @@ from serin.controller.kube import (
     SERVICE,
     Kind,
 )
+from tests.unit.charts import rights_page
 from tests.unit.charts.objects import CHART, installed, load, rights
 
 RULES = rights(load(CHART / "files" / "rules.yaml"))
@@ -62,6 +63,7 @@ CALLS: dict[str, set[Right]] = {
     "delete(ROUTE_KINDS": _of(ROUTES, "delete"),
 }
 BLOCKED_OWNERS = _of([MODEL_DEPLOYMENT], "update", subresource="/finalizers")  # blockOwnerDeletion in what we make
+ORPHANED = _of(APPLIED, "delete")  # to take an owner off, where OwnerReferencesPermissionEnforcement is on
 WATCHES = _of((*WHOLE, *OWNED), "list", "watch")
 LEASE = {("coordination.k8s.io", "leases", verb) for verb in ("create", "get", "update")}
 KINDS_THAT_COME_LATER = {("apiextensions.k8s.io", "customresourcedefinitions", verb) for verb in ("list", "watch")}
@@ -69,7 +71,7 @@ KINDS_THAT_COME_LATER = {("apiextensions.k8s.io", "customresourcedefinitions", v
 
 def test_the_rights_are_those_that_are_used() -> None:
     """Nothing is missing and nothing is left over."""
-    assert WATCHES.union(BLOCKED_OWNERS, *CALLS.values()) == RULES
+    assert WATCHES.union(BLOCKED_OWNERS, ORPHANED, *CALLS.values()) == RULES
 
 
 def test_every_request_of_the_controller_is_looked_at() -> None:
@@ -100,6 +102,15 @@ def test_the_plain_manifests_give_the_same_rights() -> None:
     assert rights(found["ClusterRole", "serin"]["rules"]) == RULES | KINDS_THAT_COME_LATER
     assert rights(found["Role", "serin-lease"]["rules"]) == LEASE
     assert found["ClusterRole", "serin"]["rules"][:-1] == load(CHART / "files" / "rules.yaml")
+
+
+def test_the_page_lists_what_is_granted() -> None:
+    """docs/security.md, each with what it is for; `used` there is held against an audit log by tests/e2e/rights."""
+    page = rights_page.table()
+    assert page.granted == RULES | KINDS_THAT_COME_LATER | LEASE
+    assert page.granted - page.used == BLOCKED_OWNERS | _of([SERVICE], "delete")
+    assert page.used <= page.granted
+    assert page.without_reason == ()
 
 
 def test_users_get_no_right_to_what_serin_writes() -> None:

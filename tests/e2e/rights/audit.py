@@ -1,0 +1,82 @@
+"""What the API server's audit log says of one account: the rights that its requests asked for, and every refusal.
+
+    request                                       rights asked for
+    GET, POST, PUT, DELETE, watch                 the verb of the entry
+    PATCH that was answered with 201              patch and create: the API server asks for both where a
+                                                  server-side apply finds nothing, and writes down the one
+
+An entry is about one resource or a path without one (/apis, for discovery); of the latter only refusals matter.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Json = dict[str, Any]
+Right = tuple[str, str, str]
+"""Group, resource with its subresource, verb: as in `tests.unit.charts.objects.rights`."""
+
+_DECISION = "authorization.k8s.io/decision"
+_CREATED = 201
+_REFUSED = (401, 403)
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """The entries of one account."""
+
+    entries: tuple[Json, ...]
+
+    @staticmethod
+    def of(path: Path, user: str) -> Log:
+        """Read those of a user."""
+        entries = (json.loads(line) for line in path.read_text().splitlines())
+        return Log(tuple(entry for entry in entries if entry["user"].get("username") == user))
+
+    @property
+    def asked(self) -> dict[Right, Json]:
+        """Every right that a request was allowed by, with the first such request."""
+        found: dict[Right, Json] = {}
+        for entry in self.entries:
+            if _decision(entry) == "allow":
+                for right in _rights(entry):
+                    found.setdefault(right, entry)
+        return found
+
+    @property
+    def forbidden(self) -> list[Json]:
+        """Requests that a right was missing for."""
+        return [entry for entry in self.entries if _decision(entry) != "allow"]
+
+    @property
+    def refused(self) -> list[Json]:
+        """Requests that were answered with 401 or 403, whoever said it: an admission plugin asks for rights as well."""
+        return [entry for entry in self.entries if _code(entry) in _REFUSED]
+
+
+def words(entries: Iterable[Json]) -> list[str]:
+    """Requests in words, each once."""
+    return sorted({f"{entry['verb']} {entry['requestURI'].partition('?')[0]}: {_code(entry)}" for entry in entries})
+
+
+def _rights(entry: Json) -> list[Right]:
+    about = entry.get("objectRef") or {}
+    if not about.get("resource"):
+        return []
+    resource = "/".join(part for part in (about["resource"], about.get("subresource")) if part)
+    verbs = [entry["verb"]]
+    if entry["verb"] == "patch" and _code(entry) == _CREATED:
+        verbs.append("create")
+    return [(about.get("apiGroup", ""), resource, verb) for verb in verbs]
+
+
+def _decision(entry: Json) -> str:
+    return str((entry.get("annotations") or {}).get(_DECISION, ""))
+
+
+def _code(entry: Json) -> int:
+    return int((entry.get("responseStatus") or {}).get("code", 0))

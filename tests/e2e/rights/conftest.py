@@ -1,0 +1,100 @@
+"""A cluster of its own, because what is looked at is every request of an account from its first to its last."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.bench.stub_prometheus import Stub
+from tests.cluster import Cluster, Unsupported
+from tests.cluster.api import Api
+from tests.demo import manifests
+from tests.e2e.lifecycle.world import GATES, NAMESPACE, QUICK, STAGES, World
+from tests.e2e.resilience.stub_stage import source
+from tests.e2e.rights import story
+from tests.e2e.rights.audit import Log
+from tests.e2e.rights.operators import USER, Operators, Release
+
+Json = dict[str, Any]
+
+PARTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "agent")
+ENFORCED = ("OwnerReferencesPermissionEnforcement",)
+"""On in OpenShift, and off by default: it asks for rights when owner references are set or taken off."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the run left behind.
+
+    granted: all that the account might do. log: all that it asked for. models: the ModelDeployments with their
+    resourceVersions, before the uninstallation and after it. roles_left: what was bound to the account after it.
+    """
+
+    granted: set[tuple[str, str, str]]
+    log: Log
+    models: tuple[list[str], list[str]]
+    roles_left: list[Json]
+
+
+@pytest.fixture(scope="package")
+def cluster() -> Iterator[Cluster]:
+    """A control plane that writes down who asks for what, and a node; no gateway and no Prometheus."""
+    name = f"rights-{os.getpid()}"
+    try:
+        with Cluster(name, components=PARTS, audit="Metadata", admission_plugins=ENFORCED) as cluster:
+            yield cluster
+    except Unsupported as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="package")
+def told(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Told:
+    """Installed, used, its leader killed, stopped, uninstalled."""
+    folder = tmp_path_factory.mktemp("rights")
+    release = Release(cluster)
+    release.install()
+    granted = release.granted()
+    asyncio.run(_run(cluster, release, folder))
+    before = _models(cluster)
+    release.uninstall()
+    log = Log.of(cluster.run_dir / "audit.log", USER)
+    return Told(granted, log, (before, _models(cluster)), release.roles())
+
+
+async def _run(cluster: Cluster, release: Release, folder: Path) -> None:
+    """The story, with traffic that a stand-in for Prometheus counts."""
+    stub = Stub()
+    operators = Operators(cluster, release, folder, source(await stub.start()))
+    token = yaml.safe_load(cluster.kubeconfig.read_text())["users"][0]["user"]["token"]
+    url = f"https://127.0.0.1:{cluster.state.api_port}"
+    async with Api(url, token, cluster.run_dir / "ca.crt") as api:
+        await asyncio.to_thread(cluster.apply, manifests.namespace(NAMESPACE))
+        world = World(cluster, api, folder, operators.fallen)
+        await world.apply(manifests.policy(name=QUICK, spec={"gates": GATES, "stages": STAGES}))
+        await world.start([])
+        counting = asyncio.create_task(story.count(world, stub))
+        try:
+            await asyncio.to_thread(operators.start_both)
+            await story.tell(world, operators)
+            await asyncio.to_thread(operators.terminate)
+        except BaseException:
+            print(operators.tails())
+            print(cluster.kubectl("get", "modeldeployments", "--namespace", NAMESPACE, "-o", "wide"))
+            raise
+        finally:
+            operators.end()
+            counting.cancel()
+            await world.stop()
+            await stub.stop()
+
+
+def _models(cluster: Cluster) -> list[str]:
+    output = ("-o", "jsonpath={range .items[*]}{.metadata.name}/{.metadata.resourceVersion}{'\\n'}{end}")
+    return cluster.kubectl("get", "modeldeployments", "--namespace", NAMESPACE, *output).split()
