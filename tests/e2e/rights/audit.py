@@ -10,6 +10,7 @@ An entry is about one resource or a path without one (/apis, for discovery); of 
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -48,14 +49,28 @@ class Log:
         return found
 
     @property
-    def forbidden(self) -> list[Json]:
-        """Requests that a right was missing for."""
-        return [entry for entry in self.entries if _decision(entry) != "allow"]
+    def lacking(self) -> list[Json]:
+        """Requests that a right was missing for, whoever said no: admission plugins ask for rights as well."""
+        return [entry for entry in self.entries if _lacks(entry)]
 
     @property
-    def refused(self) -> list[Json]:
-        """Requests that were answered with 401 or 403, whoever said it: an admission plugin asks for rights as well."""
-        return [entry for entry in self.entries if _code(entry) in _REFUSED]
+    def probes(self) -> list[Json]:
+        """Dry runs that were made in order to be refused."""
+        return [entry for entry in self.entries if _code(entry) in _REFUSED and _is_dry_run(entry)]
+
+
+async def until_lacking(path: Path, user: str) -> None:
+    """Return at the first request that a right is missing for: nothing that comes after it is worth waiting for."""
+    read = 0
+    while True:
+        with path.open("rb") as log:
+            log.seek(read)
+            *lines, _ = log.read().split(b"\n")
+        read += sum(len(line) + 1 for line in lines)
+        entries = (json.loads(line) for line in lines if user.encode() in line)
+        if any(_lacks(entry) for entry in entries if entry["user"].get("username") == user):
+            return
+        await asyncio.sleep(1)
 
 
 def words(entries: Iterable[Json]) -> list[str]:
@@ -72,6 +87,14 @@ def _rights(entry: Json) -> list[Right]:
     if entry["verb"] == "patch" and _code(entry) == _CREATED:
         verbs.append("create")
     return [(about.get("apiGroup", ""), resource, verb) for verb in verbs]
+
+
+def _lacks(entry: Json) -> bool:
+    return _decision(entry) != "allow" or (_code(entry) in _REFUSED and not _is_dry_run(entry))
+
+
+def _is_dry_run(entry: Json) -> bool:
+    return "dryRun=All" in entry["requestURI"]
 
 
 def _decision(entry: Json) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,12 @@ from tests.demo import manifests
 from tests.e2e.lifecycle.world import GATES, NAMESPACE, QUICK, STAGES, World
 from tests.e2e.resilience.stub_stage import source
 from tests.e2e.rights import story
-from tests.e2e.rights.audit import Log
+from tests.e2e.rights.audit import Log, until_lacking
 from tests.e2e.rights.operators import USER, Operators, Release
 
 Json = dict[str, Any]
 
+LOG = "audit.log"
 PARTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "agent")
 ENFORCED = ("OwnerReferencesPermissionEnforcement",)
 """On in OpenShift, and off by default: it asks for rights when owner references are set or taken off."""
@@ -64,7 +65,7 @@ def told(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Told:
     asyncio.run(_run(cluster, release, folder))
     before = _models(cluster)
     release.uninstall()
-    log = Log.of(cluster.run_dir / "audit.log", USER)
+    log = Log.of(cluster.run_dir / LOG, USER)
     return Told(granted, log, (before, _models(cluster)), release.roles())
 
 
@@ -82,8 +83,8 @@ async def _run(cluster: Cluster, release: Release, folder: Path) -> None:
         counting = asyncio.create_task(story.count(world, stub))
         try:
             await asyncio.to_thread(operators.start_both)
-            await story.tell(world, operators)
-            await asyncio.to_thread(operators.terminate)
+            if await _told_to_the_end(story.tell(world, operators), cluster):
+                await asyncio.to_thread(operators.terminate)
         except BaseException:
             print(operators.tails())
             print(cluster.kubectl("get", "modeldeployments", "--namespace", NAMESPACE, "-o", "wide"))
@@ -93,6 +94,21 @@ async def _run(cluster: Cluster, release: Release, folder: Path) -> None:
             counting.cancel()
             await world.stop()
             await stub.stop()
+
+
+async def _told_to_the_end(tale: Coroutine[Any, Any, None], cluster: Cluster) -> bool:
+    """Tell it, or stop where a right is missing: the tests say which."""
+    telling = asyncio.create_task(tale)
+    stopping = asyncio.create_task(until_lacking(cluster.run_dir / LOG, USER))
+    try:
+        done, _ = await asyncio.wait((telling, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if telling in done:
+            await telling
+        return telling in done
+    finally:
+        for task in (telling, stopping):
+            task.cancel()
+        await asyncio.gather(telling, stopping, return_exceptions=True)
 
 
 def _models(cluster: Cluster) -> list[str]:
