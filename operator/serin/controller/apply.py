@@ -34,7 +34,7 @@ from serin.controller.claims import Claims, NotOurs, Obstacle, Stop
 from serin.controller.config import Config
 from serin.controller.ensuring import Ensurer
 from serin.controller.jobs import Jobs
-from serin.controller.kube import MODEL_DEPLOYMENT, Kube
+from serin.controller.kube import MODEL_DEPLOYMENT, Kube, NotFound
 from serin.controller.observe import View
 from serin.controller.revisions import Revisions
 from serin.controller.routes import Routes
@@ -145,8 +145,14 @@ class Writer:
 
         Raises:
             Conflict: the object moved since; look again.
+            NotFound: it is gone. An object that goes between our list and the first event is in the cache until the
+                next resync: no event tells. So it is dropped here.
         """
-        written = await self._kube.replace(MODEL_DEPLOYMENT, raw | {"status": status}, "status")
+        try:
+            written = await self._kube.replace(MODEL_DEPLOYMENT, raw | {"status": status}, "status")
+        except NotFound:
+            self._cache.forget("ModelDeployment", (raw["metadata"]["namespace"], raw["metadata"]["name"]))
+            raise
         self._cache.put("ModelDeployment", written)
         raw["metadata"] = written["metadata"]
 

@@ -29,7 +29,7 @@ from serin.rollout.record import last_promotion
 from serin.rollout.starting import adopted
 from serin.rollout.state import State
 from serin.traffic.gateway import Claim
-from serin.traffic.router import ROUTERS, Router, router_for
+from serin.traffic.router import Router, router_for
 from serin.traffic.state import Absent, Conflict, Routed, RouteState
 from serin.traffic.status import ACCEPTED, accepted
 from serin.traffic.weights import Weights
@@ -215,6 +215,7 @@ def _rivals(md: ModelDeployment, router: Router, cache: Cache) -> list[Claim]:
         other = parse_model_deployment(raw)
         if isinstance(other, InvalidSpec) or other.metadata.name == md.metadata.name:
             continue
-        if any(one.kind == router.kind and one.name(other) == router.name(md) for one in ROUTERS):
+        theirs = router_for(other)  # of another kind of route they may have none of that name, or no name at all
+        if theirs.kind == router.kind and theirs.name(other) == router.name(md):
             claims.append(Claim.of(other))
     return claims

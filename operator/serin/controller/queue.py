@@ -21,6 +21,7 @@ K = TypeVar("K", bound=Hashable)
 
 RETRY_SECONDS_MIN = 0.2
 RETRY_SECONDS_MAX = 60.0
+_FAILURES_MAX = 10
 
 
 class WorkQueue(Generic[K]):
@@ -79,7 +80,8 @@ class WorkQueue(Generic[K]):
             try:
                 await work(key)
             except Exception:  # noqa: BLE001 - whatever failed was reported where it failed; the key comes back
-                failures = self._failures[key] = self._failures.get(key, 0) + 1
+                # Counted no further than it takes to wait longest: 2 ** 1024 is no float.
+                failures = self._failures[key] = min(self._failures.get(key, 0) + 1, _FAILURES_MAX)
                 self._done(key)
                 self.add_later(key, min(RETRY_SECONDS_MIN * 2 ** (failures - 1), RETRY_SECONDS_MAX))
             else:

@@ -178,6 +178,19 @@ def test_a_failing_look_never_waits_longer_than_a_minute() -> None:
     assert max(gaps) <= RETRY_SECONDS_MAX + 0.001
 
 
+def test_a_look_that_fails_for_a_day_ends_nobody() -> None:
+    """With one more failure than a float has powers of two, the worker and the operator with it ended."""
+    looks = Looks(failures=10_000)
+
+    async def story() -> None:
+        queue = WorkQueue[str]()
+        queue.add("a")
+        await let_work(queue, looks, 1100 * RETRY_SECONDS_MAX)
+
+    run(story())
+    assert len(looks.times) > 1090
+
+
 def test_an_event_during_a_failing_look_is_not_held_back() -> None:
     """It may be the very thing that the look failed for."""
     looks = Looks(seconds=1, failures=1)
