@@ -3,7 +3,7 @@
 import itertools
 import json
 from collections.abc import Sequence
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
@@ -18,12 +18,6 @@ STAGES_MAX = 16
 
 StageKind = Literal["validate", "warmup", "canary", "approval", "bake"]
 Advance = Literal["notFailing", "passed"]
-
-EVALUATE: Final = "evaluate"
-"""The container of a validate stage's Job."""
-
-WARMUP: Final = "warmup"
-"""The container of a warmup stage's Job."""
 
 EVALUATION_BYTES_MAX = 32_768
 """A policy is one object of at most 1.5 MB in etcd, and the Job carries the text as an annotation."""

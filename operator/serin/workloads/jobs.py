@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final, TypeAlias
 
 from serin.api.names import GROUP
+from serin.workloads.pods import instant
 
 LABEL_JOB: Final = f"{GROUP}/job"
 """On the Job's pods: its name. They carry no revision and no slot, for they serve nobody."""
@@ -60,16 +60,8 @@ def job_state(job: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) -> JobS
     answer = answers[-1] if answers else ""
     heard = any(pod.get("status", {}).get("phase") in ("Succeeded", "Failed") for pod in mine)
     said = conditions["Complete" if complete else "Failed"]
-    at = _instant(said.get("lastTransitionTime"))
+    at = instant(said.get("lastTransitionTime")) or 0.0
     return Ended(answer, None if complete else f"{said.get('reason')}: {said.get('message')}", at, heard)
-
-
-def _instant(text: object) -> float:
-    """A time as the API server writes it; long ago where there is none."""
-    try:
-        return datetime.fromisoformat(str(text)).timestamp()
-    except ValueError:
-        return 0.0
 
 
 def _last_words(pod: Mapping[str, Any]) -> str:

@@ -183,20 +183,20 @@ def _ended(state: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _ready_since(pod: Mapping[str, Any]) -> float | None:
     ready = _condition(pod, "Ready")
-    return _instant(ready.get("lastTransitionTime")) or 0.0 if ready.get("status") == "True" else None
+    return instant(ready.get("lastTransitionTime")) or 0.0 if ready.get("status") == "True" else None
 
 
 def _started(pod: Mapping[str, Any]) -> float | None:
     """Return when the pod's containers ran first."""
     running = [
-        _instant(((state.get("state") or {}).get("running") or {}).get("startedAt"))
+        instant(((state.get("state") or {}).get("running") or {}).get("startedAt"))
         for state in pod.get("status", {}).get("containerStatuses") or []
     ]
     restarted = any(_restarts(state) for state in pod.get("status", {}).get("containerStatuses") or [])
-    known = [instant for instant in running if instant is not None]
+    known = [start for start in running if start is not None]
     # After a restart startedAt is the latest start; the pod's own startTime is then the better word for the
     # first.
-    return min(known) if known and not restarted else _instant(pod.get("status", {}).get("startTime"))
+    return min(known) if known and not restarted else instant(pod.get("status", {}).get("startTime"))
 
 
 def _unschedulable(pod: Mapping[str, Any]) -> str | None:
@@ -281,7 +281,7 @@ def _first(messages: Iterable[str | None]) -> str | None:
     return next((message for message in messages if message), None)
 
 
-def _instant(text: Any) -> float | None:
+def instant(text: Any) -> float | None:
     """Read a time as the API server writes it."""
     try:
         return datetime.fromisoformat(str(text)).timestamp() if text else None
