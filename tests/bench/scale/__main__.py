@@ -31,6 +31,7 @@ POLL_SECONDS = 5.0
 """Listing a thousand objects twice a second took as much of the machine as the operator; when each rollout ended is
 read from its condition instead."""
 AT_ONCE = 32
+LOOKS = "serin_reconcile_duration_seconds_count"
 
 
 def model_deployment(number: int, version: str, soak_seconds: int) -> Json:
@@ -184,7 +185,7 @@ async def _cold_start(fleet: Fleet, count: int) -> Process:
     operator = fleet.start_operator()
     while operator.poll() is None:
         metrics = fleet.metrics()
-        looks = metrics.get("serin_reconcile_duration_seconds_count", 0)
+        looks = metrics.get(LOOKS, 0)
         if looks >= count and metrics.get("serin_workqueue_depth") == 0:
             break
         await asyncio.sleep(0.2)
@@ -215,7 +216,8 @@ async def _idle(fleet: Fleet, operator: Process, seconds: float) -> None:
 
 
 async def _rollouts(fleet: Fleet, operator: Process, count: int, ideal_seconds: float) -> None:
-    before, requests_before = Usage.of(operator), fleet.requests(fleet.metrics())
+    metrics_before = fleet.metrics()
+    before, requests_before = Usage.of(operator), fleet.requests(metrics_before)
     applied: dict[str, float] = {}
     ended: dict[str, float] = {}
 
@@ -240,7 +242,9 @@ async def _rollouts(fleet: Fleet, operator: Process, count: int, ideal_seconds: 
         await asyncio.sleep(POLL_SECONDS)
     await asyncio.sleep(5)
     took = sorted(ended[name] - applied[name] for name in ended)
-    after, requests_after = Usage.of(operator), fleet.requests(fleet.metrics())
+    metrics_after = fleet.metrics()
+    after, requests_after = Usage.of(operator), fleet.requests(metrics_after)
+    looks = (metrics_after[LOOKS] - metrics_before[LOOKS]) / count
     writes = {
         key: requests_after[key] - requests_before.get(key, 0)
         for key in requests_after
@@ -251,7 +255,10 @@ async def _rollouts(fleet: Fleet, operator: Process, count: int, ideal_seconds: 
         f"{len(ended)} of {count} promoted; ideal {ideal_seconds:g} s: first {took[0]:.1f}, median"
         f" {statistics.median(took):.1f}, last {took[-1]:.1f} s (ratio {took[-1] / ideal_seconds:.2f})"
     )
-    print(f"  writes per rollout, Events aside: {sum(writes.values()) / count:.2f}; reads: {reads / count:.2f}")
+    print(
+        f"  writes per rollout, Events aside: {sum(writes.values()) / count:.2f}; reads: {reads / count:.2f};"
+        f" looks: {looks:.1f}"
+    )
     print(f"  {json.dumps(writes)}")
     print(f"  {after.cpu_seconds - before.cpu_seconds:.1f} CPU s, RSS {after.rss_mib:.0f} MiB", flush=True)
 
