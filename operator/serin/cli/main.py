@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from serin import __version__
@@ -60,7 +60,8 @@ def _run(options: argparse.Namespace) -> int:
     if options.standalone:
         changes["leader_election"] = config.leader_election.model_copy(update={"enabled": False})
     try:
-        asyncio.run(run(Options(config.model_copy(update=changes), options.kubeconfig)))
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(run(Options(config.model_copy(update=changes), options.kubeconfig)))
     except (Unreachable, PortTaken) as error:
         print(f"serin: {error}", file=sys.stderr)
         return 2
@@ -68,6 +69,15 @@ def _run(options: argparse.Namespace) -> int:
         logging.getLogger(__name__).error("stopped", extra={"why": str(error)})  # noqa: TRY400 - no fault of ours
         return 1
     return 0
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop's where there is one, not on Windows; None is the standard library's."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ watched and applied is plain JSON, and 700 model classes would cost the memory o
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +21,7 @@ from urllib.parse import urlencode
 from urllib.request import getproxies
 
 import aiohttp
+import orjson
 from kubernetes.aio import client as aio_client
 from kubernetes.aio import config as aio_config
 
@@ -247,7 +247,7 @@ class Kube:
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise Unavailable(f"{method} {path}: {type(error).__name__} {error}") from error
         if 200 <= status < 300:
-            parsed: Json = json.loads(data)
+            parsed: Json = orjson.loads(data)
             return parsed
         raise _error(status, _words(data), f"{method} {path}", tested=content_type == JSON_PATCH)
 
@@ -262,7 +262,7 @@ def _words(data: bytes | str) -> str:
     """The message of a Status object; of anything else (a proxy's page) the first line."""
     text = data.decode(errors="replace") if isinstance(data, bytes) else data
     try:
-        parsed = json.loads(text)
+        parsed = orjson.loads(text)
         return str(parsed["message"])
     except (ValueError, TypeError, KeyError):
         return text.strip().partition("\n")[0][:200]
