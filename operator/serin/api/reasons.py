@@ -206,9 +206,11 @@ class Reason(StrEnum):
     INSUFFICIENT_CAPACITY = About(
         "InsufficientCapacity",
         "hold",
-        meaning="Pods of the candidate cannot be scheduled; the message is the scheduler's.",
+        meaning="No node takes pods of the candidate, or a quota or a missing right keeps Serin from making them. The "
+        "message is the scheduler's or the API server's.",
         conditions=_HOLDING,
-        remedy="Free or add capacity, or lower spec.serving.replicas.",
+        remedy="Free or add capacity, or lower spec.serving.replicas; raise the quota, or give the operator the right "
+        "that the message names. It is tried again every 30 seconds.",
     )
     ARTIFACT_UNAVAILABLE = About(
         "ArtifactUnavailable",

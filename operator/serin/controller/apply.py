@@ -23,8 +23,8 @@ one with the same decision over the same objects compares nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from serin.api.names import FINALIZER
@@ -51,12 +51,14 @@ class Written:
 
     obstacle: what stopped it, None when everything is written.
     job_refusal: why the Job of a validation could not be made.
+    unwritten: by revision, why its Deployment is not as it should be.
     route: the route as this look left it; somebody may have changed it since. None when it was not reached.
     """
 
     obstacle: Obstacle | None = None
     job_refusal: str | None = None
     route: Json | None = None
+    unwritten: Mapping[str, str] = field(default_factory=dict)
 
 
 class Writer:
@@ -119,22 +121,23 @@ class Writer:
         desired = decision.desired
         mark = self._settled.mark(view, decision)
         unused = await self._services.slots(view, desired)
-        whole = unused is None
+        unwritten: dict[str, str | None] = {}
         for work in desired.workloads:
             if not work.surplus:
-                whole &= await self._revisions.workload(view, decision, work)
+                unwritten[work.revision] = await self._revisions.workload(view, decision, work)
         route = await self._routes.weights(view, desired)
-        whole &= await self._services.address(view, desired)
+        whole = unused is None and await self._services.address(view, desired)
         for work in desired.workloads:
             if work.surplus:
-                await self._revisions.scale_down(view, decision, work)
+                unwritten[work.revision] = await self._revisions.scale_down(view, decision, work)
         if decision.state.outcome is not None:
             await self._revisions.record(view, decision.state.outcome)
         job_refusal = await self._jobs.write(view, decision)
         await self._revisions.prune(view, decision)
-        if whole and job_refusal is None:
+        failed = {revision: words for revision, words in unwritten.items() if words is not None}
+        if whole and job_refusal is None and not failed:
             self._settled.settle(view, decision, mark)
-        return Written(unused, job_refusal, route)
+        return Written(unused, job_refusal, route, failed)
 
     def forget(self, uid: str) -> None:
         """The ModelDeployment is gone."""

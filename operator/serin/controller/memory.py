@@ -6,7 +6,7 @@ evidence since the last write, the reading position in the metrics, and when the
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -45,6 +45,7 @@ class Memory:
     plan: what an attempt that starts now would go by, and of which generation and policy version that is.
     refusal: what the API server said when it refused the candidate's Deployment.
     job_refusal: why the Job of a validation cannot be made.
+    unwritten: by revision, why its Deployment could not be made what it should be; a quota, or a right that we lack.
     hold: what the last look held for, and when that was, in monotonic seconds; None when it did not hold.
     verified: by uid of an action without an answer, whether nobody can have written its actor but the actor.
     obstacle: something of somebody else's that stands in the way; it is asked about again at each look.
@@ -59,6 +60,7 @@ class Memory:
     verified: dict[str, bool] = field(default_factory=dict)
     refusal: str | None = None
     job_refusal: str | None = None
+    unwritten: Mapping[str, str] = field(default_factory=dict)
     hold: tuple[Reason, float] | None = None
     obstacle: Obstacle | None = None
 

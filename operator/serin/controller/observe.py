@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from serin.api.model_deployment import ModelDeployment
@@ -98,7 +98,7 @@ def observe(raw: Json, md: ModelDeployment, cache: Cache, memory: Memory, state:
             rejected_as=rejected_twin(revision, revisions),
             known_good=_known_good(revisions) if actions else (),
             acts=acts_of(actions, memory),
-            health=_health(deployments, pods),
+            health=_health(deployments, pods, memory.unwritten),
             occupants=_occupants(state, deployments, pods),
             adoptable=_adoptable(md, memory),
             refusal=memory.refusal,
@@ -179,11 +179,15 @@ def _known_good(revisions: Mapping[str, Json]) -> tuple[Target, ...]:
     return tuple(Target(obj["metadata"]["name"], obj["spec"]["model"]["version"]) for obj in good)
 
 
-def _health(deployments: Mapping[str, Json], pods: list[Json]) -> dict[str, ArmHealth]:
+def _health(deployments: Mapping[str, Json], pods: list[Json], unwritten: Mapping[str, str]) -> dict[str, ArmHealth]:
+    """What is with each revision's pods; one whose Deployment cannot be written waits as for a node."""
     by_revision: dict[str, list[Json]] = defaultdict(list)
     for pod in pods:
         by_revision[(pod["metadata"].get("labels") or {}).get(LABEL_REVISION, "")].append(pod)
-    return {name: arm_health(obj, by_revision.get(name, ())) for name, obj in deployments.items()}
+    found = {name: arm_health(obj, by_revision.get(name, ())) for name, obj in deployments.items()}
+    for name, words in unwritten.items():
+        found[name] = replace(found.get(name) or arm_health(None, ()), pending_message=words)
+    return found
 
 
 def _occupants(state: State, deployments: Mapping[str, Json], pods: list[Json]) -> tuple[Occupant, ...]:

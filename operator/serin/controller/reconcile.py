@@ -169,10 +169,10 @@ class Reconciler:
         memory.refusal = written.obstacle.words if isinstance(written.obstacle, Refusal) else None
         if isinstance(written.obstacle, NotOurs):
             memory.obstacle = written.obstacle
-        memory.job_refusal = written.job_refusal
-        if memory.job_refusal is not None:
+        told = (memory.job_refusal, memory.unwritten) == (written.job_refusal, written.unwritten)
+        memory.job_refusal, memory.unwritten = written.job_refusal, written.unwritten
+        if memory.job_refusal is not None or memory.unwritten:
             # Said at once, and tried again: a quota or a missing right is somebody's to put right, and no event tells.
-            told = view.seen.job_refusal == memory.job_refusal
             self._add_later(key, OBSTACLE_RETRY_SECONDS if told else 0.0)
         if memory.obstacle is not None:
             self._add_later(key, OBSTACLE_RETRY_SECONDS if known else 0.0)

@@ -44,49 +44,49 @@ class Revisions:
         except Conflict:
             self._cache.put("ModelRevision", await self._claims.ours(view, MODEL_REVISION, name) or wanted)
 
-    async def workload(self, view: View, decision: Decision, work: Workload) -> bool:
-        """The Deployment of a revision. Returns whether it is as it should be; else it is to be tried again.
+    async def workload(self, view: View, decision: Decision, work: Workload) -> str | None:
+        """The Deployment of a revision. Returns why it is not as it should be, to be tried again; None when it is.
 
         Raises:
             Stop: the API server refuses that of the candidate.
         """
         raw = self._cache.get("ModelRevision", view.md.metadata.namespace, work.revision)
         if raw is None:
-            return False
+            return f"ModelRevision {work.revision} is not there"
         revision = parse_model_revision(raw)
         if isinstance(revision, InvalidSpec):
-            self._refused(view, decision, work, f"ModelRevision {work.revision}: {revision}")
-            return False
+            return self._refused(view, decision, work, f"ModelRevision {work.revision}: {revision}")
         live = self._cache.get("Deployment", view.md.metadata.namespace, work.revision)
         try:
             wanted = desired_deployment(view.md, revision, work.slot, work.replicas, fetcher=self._fetcher, live=live)
         except NoFetcher as error:
-            self._refused(view, decision, work, f"spec.model.fetch: {error}")
-            return False
+            return self._refused(view, decision, work, f"spec.model.fetch: {error}")
         try:
             await self._ensurer.ensure(view, DEPLOYMENT, wanted)
         except (Invalid, Forbidden) as error:
-            # An admission webhook says no with 403 as well; without its words 403 is about our own rights.
+            # An admission webhook says no with 403 as well; without its words 403 is about a quota or our own rights,
+            # and neither says anything about the revision.
             if isinstance(error, Forbidden) and "denied the request" not in str(error):
-                raise
-            self._refused(view, decision, work, f"spec.serving.template: {error}")
-            return False
-        return True
+                return f"Deployment {work.revision} cannot be written: {error}"
+            return self._refused(view, decision, work, f"spec.serving.template: {error}")
+        return None
 
-    def _refused(self, view: View, decision: Decision, work: Workload, words: str) -> None:
+    def _refused(self, view: View, decision: Decision, work: Workload, words: str) -> str:
         """A candidate that the API server refuses ends; what serves stays as it is, and the look goes on."""
         candidate = decision.state.candidate
         if candidate is not None and candidate.revision == work.revision:
             raise Stop(Refusal(words))
         logger.warning("not written", extra={"object": view.seen.name, "what": work.revision, "why": words})
+        return words
 
-    async def scale_down(self, view: View, decision: Decision, work: Workload) -> None:
-        """Take the pods of what drained."""
+    async def scale_down(self, view: View, decision: Decision, work: Workload) -> str | None:
+        """Take the pods of what drained. Returns as `workload`."""
         if self._cache.get("ModelRevision", view.md.metadata.namespace, work.revision) is not None:
-            await self.workload(view, decision, work)
-        elif work.revision in view.deployments:
+            return await self.workload(view, decision, work)
+        if work.revision in view.deployments:
             # Somebody deleted the revision: nothing can go back to it, so its pods need not be kept either.
             await self._kube.delete(DEPLOYMENT, view.md.metadata.namespace, work.revision)
+        return None
 
     async def record(self, view: View, outcome: Outcome) -> None:
         """How an attempt ended, on its revision."""

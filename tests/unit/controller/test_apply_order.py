@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from serin.api.names import FINALIZER
-from serin.controller.kube import Unavailable
+from serin.controller.kube import Forbidden, Unavailable
+from serin.controller.reconcile import OBSTACLE_RETRY_SECONDS
 from tests.unit.api.builders import deployment
 from tests.unit.controller.clock import run
-from tests.unit.controller.desk import Desk
+from tests.unit.controller.desk import CONFIG, Desk
 from tests.unit.controller.fakes import refusing
 
 Json = dict[str, Any]
@@ -152,6 +154,32 @@ def test_what_serves_is_not_ended_by_a_refusal() -> None:
         await desk.look()
         assert desk.md["status"]["stable"]["version"] == "1"
         assert not desk.condition("Stalled")
+
+    run(story())
+
+
+def test_a_quota_holds_in_the_api_servers_words_and_says_nothing_about_the_revision() -> None:
+    """Tried again until there is room; then the rollout goes on as if nothing had been."""
+
+    async def story() -> None:
+        desk = Desk(md())
+        desk.kube.fail["apply Deployment"] = Forbidden(
+            'deployments.apps "iris-1" is forbidden: exceeded quota: models, requested: count/deployments.apps=1'
+        )
+        await desk.look()
+        await asyncio.sleep(CONFIG.status_seconds)
+        await desk.look()
+        reconciling = desk.condition("Reconciling")
+        assert reconciling["reason"] == "InsufficientCapacity"
+        assert "exceeded quota: models" in reconciling["message"]
+        assert not desk.condition("Stalled")
+        assert OBSTACLE_RETRY_SECONDS in desk.later, "no event tells when a quota was raised"
+        del desk.kube.fail["apply Deployment"]
+        await desk.look()
+        desk.pods_ready("1")
+        await desk.look()
+        assert desk.condition("Ready")["status"] == "True"
+        assert "quota" not in desk.condition("Ready")["message"]
 
     run(story())
 
