@@ -110,6 +110,10 @@ class Canary(ApiModel):
     passed). The last canary stage waits for every required gate's pass in any case."""
     min_requests: Annotated[int, Field(ge=0, le=1_000_000_000)] = 0
     """How many requests the candidate must have got in this stage before it is left."""
+    excess_failures: Annotated[int, Field(ge=0, le=1_000_000_000)] | None = None
+    """Makes the stage a ramp: the weight rises to `weight` in steps (1, 5, 20, 50 %), each taken when a
+    bad candidate could be expected to cost at most so many failures there, beyond what the first weight of the rollout
+    costs, before it is found out. Soak, advance and minRequests are about the last step."""
 
 
 class Approval(ApiModel):

@@ -117,6 +117,8 @@ def _blind_stage(subject: Subject, _: Setting) -> Iterator[Finding]:
     """The last canary stage looks at all gates, whatever it lists; bake has a rule of its own."""
     plan = plan_of(subject.policy)
     for index, stage in enumerate(plan.stages):
+        if index and stage.name == plan.stages[index - 1].name:
+            continue  # a step of the same ramp
         if plan.required() and isinstance(stage, Canary) and not plan.judged(index) & plan.required():
             words = "no required gate that counts is looked at here: a bad candidate gets through it unseen"
             yield subject.finding("warning", f"stage {stage.name}", words)
@@ -134,9 +136,11 @@ def _bake(subject: Subject, _: Setting) -> Iterator[Finding]:
 
 def _big_first_step(subject: Subject, _: Setting) -> Iterator[Finding]:
     first = next(stage for stage in subject.policy.stages if not stage.before_traffic)
-    if first.canary is not None and first.canary.weight > FIRST_WEIGHT_MAX:
+    ramps = first.canary is not None and first.canary.excess_failures is not None
+    if first.canary is not None and first.canary.weight > FIRST_WEIGHT_MAX and not ramps:
         words = f"the first {first.canary.weight} % of the requests go to a candidate that nothing is known about"
-        yield subject.finding("advice", f"stage {first.name}", f"{words}; begin with less")
+        hint = "begin with less, or let excessFailures find the weight"
+        yield subject.finding("advice", f"stage {first.name}", f"{words}; {hint}")
 
 
 def _images(subject: Subject, _: Setting) -> Iterator[Finding]:

@@ -39,7 +39,7 @@ def expect(attempt: Attempt, plan: Plan) -> Forecast:
     """Forecast an attempt from where it is. Gates whose margin or traffic is not known yet are left out."""
     proof = _proof_stage(attempt, plan)
     share = plan.stages[proof].weight / 100 if proof is not None else 0.5
-    speed = _requests_per_second(attempt)
+    speed = requests_per_second(attempt)
     gates = {gate.name: gate for gate in plan.rate_gates() if gate.required}
     outlooks: dict[str, planning.Plan] = {}
     for state in attempt.gates:
@@ -134,7 +134,7 @@ def _proof_stage(attempt: Attempt, plan: Plan) -> int | None:
     return next((index for index in reversed(indexes) if plan.needs_proof(index)), None)
 
 
-def _requests_per_second(attempt: Attempt) -> float:
+def requests_per_second(attempt: Attempt) -> float:
     """Of both arms: what the tests have seen so far, before them what stable gets."""
     tests = [state.test for state in attempt.gates if isinstance(state.test, RateTest)]
     seconds = max((test.seconds for test in tests), default=0.0)

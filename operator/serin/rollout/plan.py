@@ -88,6 +88,8 @@ class Canary:
     gates: names of the gates that are judged here; None means all. Hard gates are always judged.
     advance: 'passed' wants every required gate's proof, 'notFailing' only that none fails.
     requests_min: requests of the candidate in this stage, at least.
+    excess_failures: the stage is a step of a ramp, entered when no more than so many failures can be expected of a bad
+        candidate; None for a stage that is entered when the one before is over.
     """
 
     name: str
@@ -96,6 +98,7 @@ class Canary:
     gates: tuple[str, ...] | None = None
     advance: Literal["passed", "notFailing"] = "notFailing"
     requests_min: int = 0
+    excess_failures: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

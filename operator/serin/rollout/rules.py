@@ -24,11 +24,12 @@ hides a failure; and the facts that leave no choice stand before the reasons to 
    17  pods for the next step are not there           hold
    18  a validation has not passed                    hold; no request before it has
    19  the soak, the counts or a proof are not there  wait
-   20  what the next stage judges fails already       roll back, rather than show it to more users first
-   21  outside the policy's windows, or in a freeze   hold; only the step itself waits, the soak did not
-   22  nothing is in the way                          advance
+   20  a ramp's next weight could do too much harm    wait
+   21  what the next stage judges fails already       roll back, rather than show it to more users first
+   22  outside the policy's windows, or in a freeze   hold; only the step itself waits, the soak did not
+   23  nothing is in the way                          advance
 
-A Promote goes past 7 to 10, 13, 15, 16 and 18 to 21: it is what people break the glass for. Pods, the route and a pause
+A Promote goes past 7 to 10, 13, 15, 16 and 18 to 22: it is what people break the glass for. Pods, the route and a pause
 still hold it.
 
 Beside the list and whatever it says, a candidate that cannot answer gets weight 0 in the same pass
@@ -56,6 +57,7 @@ from serin.rollout.holds import (
 )
 from serin.rollout.look import Look
 from serin.rollout.progress import unfinished
+from serin.rollout.ramp import harm_budget
 from serin.rollout.rulings import Advance, Ruling
 from serin.rollout.verdicts import (
     approval_expired,
@@ -99,6 +101,7 @@ RULES: tuple[Callable[[Look], Ruling | None], ...] = (
     capacity,
     validating,
     unfinished,
+    harm_budget,
     failing_ahead,
     outside_window,
     advance,

@@ -28,6 +28,7 @@ from serin.rollout.plan import (
     Stage,
     Validation,
 )
+from serin.rollout.ramp import steps_of
 from serin.rollout.windows import Freeze, Window
 
 # The API lets 100 % pass as a limit and as a margin; the tests take fractions below 1.
@@ -67,7 +68,9 @@ def _validation(stage: ApiStage) -> Validation:
 def _stages(stages: Sequence[ApiStage]) -> tuple[Stage, ...]:
     made: list[Stage] = []
     for stage in stages:
-        made.append(_stage(stage, weight=made[-1].weight if made else 0))
+        before = made[-1].weight if made else 0
+        one = _stage(stage, weight=before)
+        made += steps_of(one, before) if isinstance(one, Canary) else (one,)
     return tuple(made)
 
 
@@ -93,7 +96,15 @@ def _stage(stage: ApiStage, weight: int) -> Stage:
     gates = tuple(stage.gates) if stage.gates is not None else None
     if stage.canary is not None:
         canary = stage.canary
-        return Canary(stage.name, canary.weight, canary.soak.seconds, gates, canary.advance, canary.min_requests)
+        return Canary(
+            stage.name,
+            canary.weight,
+            canary.soak.seconds,
+            gates,
+            canary.advance,
+            canary.min_requests,
+            canary.excess_failures,
+        )
     assert stage.bake is not None  # noqa: S101 - exactly one of them, by the API's rule
     return Bake(stage.name, stage.bake.for_.seconds, stage.bake.holdback, gates)
 

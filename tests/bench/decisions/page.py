@@ -42,9 +42,9 @@ lower bound is {bound:.5f}.
 
 _RAMPED = """## When the weight is chosen by the harm that is left
 
-`serin.stats.largest_share`, between 1 and 50 %, with a budget of {million:g} failures per 1M requests of a day, at
-least {least:g}, beyond what the least weight would cost; looked at whenever the time since the start has grown by a
-third. The scenarios are the 120 that are left when the share is not given; {runs:,} rollouts of each.
+A canary stage with `excessFailures`: 1, 5, 20 and 50 %, each step when a bad candidate could be expected to cost there
+no more than {million:g} failures per 1M requests of a day, at least {least:g}, beyond what 1 % would cost. The
+scenarios are the 120 that are left when the share is not given; {runs:,} rollouts of each.
 """
 
 _STORIES = """## Traffic that is not calm

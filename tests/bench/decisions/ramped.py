@@ -1,15 +1,17 @@
 """Serin's test with the weight in its own hands: each time the largest share whose expected harm is within a budget.
 
-The candidate starts at 1 % and may rise to 50 %. The weight is thought over whenever the time since the start has
-grown by a third: 15, 30, 45, 60, 90, 120 s and so on. The rest is as in `serin_rule`, the interval included, which the
-weight is made of.
+The candidate starts at 1 % and rises to 50 % by the steps of a stage with `excessFailures`, one a reading at most and
+never down. The rest is as in `serin_rule`, the interval included, which the weight is made of.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from serin.rollout.ramp import WEIGHTS
 from serin.stats import process
+from serin.stats.process import Parameters, Rows
 from serin.stats.ramp import shares_within
 from serin.stats.rate import TWO_ARMS
 from tests.bench.decisions.rules import Result
@@ -19,10 +21,12 @@ from tests.bench.decisions.traffic import DAY, HOUR, LATE_TICK, TICK, Stream
 
 __all__ = ["BUDGET_LEAST", "BUDGET_PER_MILLION", "NAME", "run", "scenarios"]
 
+Steps = NDArray[np.int64]
 NAME = "Serin, weights by harm"
 BUDGET_LEAST = 5.0  # failures beyond what the least weight would cost,
 BUDGET_PER_MILLION = 20.0  # or so many per 1M requests of a day
-_LEAST, _MOST = 0.01, 0.5
+_SHARES = np.array([weight / 100 for weight in WEIGHTS])
+_LEAST = float(_SHARES[0])
 _RULE = Rule(kind=TWO_ARMS)
 
 
@@ -38,11 +42,12 @@ def run(scenario: Scenario, seed: tuple[int, ...], runs: int) -> dict[str, Resul
     worse = scenario.rate - scenario.base
     budget = max(BUDGET_LEAST, BUDGET_PER_MILLION * 1e-6 * scenario.speed * DAY)
     verdict, seconds = np.zeros(runs, np.int64), np.full(runs, DAY)
-    share, harm = np.full(runs, _LEAST), np.zeros(runs)
+    step, harm = np.zeros(runs, np.int64), np.zeros(runs)
     open_ = np.arange(runs)
-    now = thought = 0.0
+    now = 0.0
     while now < DAY and len(open_):
         length = TICK if now < HOUR else LATE_TICK
+        share = _SHARES[step]
         blocks = np.stack(stream.draw(now, length, share), axis=1)[open_]
         harm[open_] += 1e6 * worse * share[open_] * length / DAY
         rows = advance(rows, parameters, blocks, length, _RULE.kind)
@@ -52,9 +57,20 @@ def run(scenario: Scenario, seed: tuple[int, ...], runs: int) -> dict[str, Resul
         if done.any():
             verdict[open_[done]], seconds[open_[done]] = np.where(failed[done], -1, 1), now
             open_, rows, parameters = open_[~done], rows[~done], parameters.take(~done)
-        if now >= thought * 4 / 3 and len(open_):
-            share[open_] = shares_within(rows, parameters, _LEAST, _MOST, scenario.speed * TICK, budget)
-            thought = now
+        if len(open_):
+            step[open_] = _risen(step[open_], rows, parameters, scenario.speed * TICK, budget)
     harm += np.where(verdict == 1, 1e6 * worse * (1 - seconds / DAY), 0.0)
     excess = (float(harm.mean()), float(harm.var()))
     return {NAME: Result(verdict.astype(np.int8), seconds.astype(np.float32), excess)}
+
+
+def _risen(step: Steps, rows: Rows, parameters: Parameters, requests_each_look: float, budget: float) -> Steps:
+    """The steps after a reading: one further where the next share is within the budget and a request has come."""
+    risen = step.copy()
+    for index in range(len(_SHARES) - 1):
+        here = (step == index) & (rows[:, process.TOTAL][:, 2] > 0)
+        if here.any():
+            following = float(_SHARES[index + 1])
+            most = shares_within(rows[here], parameters.take(here), _LEAST, following, requests_each_look, budget)
+            risen[here] += most >= following * (1 - 1e-9)
+    return risen

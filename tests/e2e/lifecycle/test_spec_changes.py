@@ -72,6 +72,19 @@ async def test_the_stable_spec_again_ends_the_rollout(world: World) -> None:
 
 
 @together
+async def test_a_ramp_rises_by_itself_to_the_weight_of_its_stage(world: World) -> None:
+    """With little traffic little can happen, so each step is taken as soon as the one before is in effect."""
+    iris = world.model("ramp")
+    await iris.serve("1")
+    ramp = {"name": "ramp", "canary": {"weight": 50, "soak": "2s", "excessFailures": 100}}
+    async with world.load(iris.host) as load:
+        await iris.apply(iris.spec("2", rollout={"gates": GATES, "stages": [ramp]}))
+        await iris.until(promoted("2"))
+    assert not load.failures
+    assert iris.shares() == [(100, 0), (99, 1), (95, 5), (80, 20), (50, 50), (0, 100)]
+
+
+@together
 async def test_a_revision_that_was_stable_before_takes_over_without_a_trial(world: World) -> None:
     """Going back: pods ready, then one write."""
     iris = world.model("go-back")

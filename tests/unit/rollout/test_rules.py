@@ -49,7 +49,15 @@ def test_the_list_of_rules_is_the_order_of_precedence() -> None:
     # Two that speak only before the first request; tests/unit/rollout/test_validation.py has them.
     assert names.pop(names.index("failing_gates") + 1) == "failing_validation"
     assert names.pop(names.index("capacity") + 1) == "validating"
-    last = ["too_little_traffic", "awaiting_approval", "capacity", "unfinished", "failing_ahead", "outside_window"]
+    last = [
+        "too_little_traffic",
+        "awaiting_approval",
+        "capacity",
+        "unfinished",
+        "harm_budget",
+        "failing_ahead",
+        "outside_window",
+    ]
     assert names == [*SPEAKING, *last, "advance"]
 
 
