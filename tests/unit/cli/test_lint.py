@@ -126,7 +126,7 @@ def test_an_unknown_field_is_an_error_at_its_path() -> None:
             {"stages": GOOD["stages"][1:]},
             (
                 "advice stage half: the first 50 % of the requests go to a candidate that nothing is known about; begin"
-                " with less"
+                " with less, or let excessFailures find the weight"
             ),
         ),
         (
