@@ -65,9 +65,6 @@ class GateStatus(ApiModel):
     """Lower and upper bound of the difference, at 95 %, valid at every look."""
     margin: float | None = None
     """The difference up to which the candidate is promoted, frozen for this rollout."""
-    overdispersion: float | None = None
-    """How much more the bad requests clump than independent ones would, 1 or more; the evidence is divided by it. It is
-    measured on stable's hour before the rollout, and 1.25 where that says too little."""
 
 
 class RolloutStatus(ApiModel):

@@ -33,9 +33,6 @@ HISTORY_SCRAPES_MAX = 240
 """An hour of scrapes every 15 s. History is read as raw samples; an hour of them a second apart, for two hundred
 rollouts at once, would be ten million."""
 
-HISTORY_WINDOWS = 60
-"""An hour by minutes: thirty pairs of neighbours, of which ten with two bad requests each are a measurement."""
-
 
 @dataclass(frozen=True, slots=True)
 class Want:
@@ -117,10 +114,7 @@ class Evidence:
         for instant in instants:
             if instant <= reader.meter.instant:
                 continue
-            windows = HISTORY_WINDOWS if reader.at_once else 0
-            reading, reader.meter = read(
-                answer, instant, reader.want.arms, reader.want.needs, preset, reader.meter, windows
-            )
+            reading, reader.meter = read(answer, instant, reader.want.arms, reader.want.needs, preset, reader.meter)
             readings.append(reading)
             reader.at_once = reader.at_once and isinstance(reading, Outage)
         return tuple(readings)

@@ -2,9 +2,6 @@
 
     reading, meter = read(snapshot, instant, arms, needs, preset, meter)
 
-A reading of an hour of stable's history can be asked for its counts by windows of time, too: how much they clump says
-how far the gates' evidence may be trusted.
-
 An Outage leaves the meter where it was, so that what is counted later falls into the first reading after. A gap of
 more than an hour is not read up: the reading then says how much was skipped and is the new baseline. That decision
 does not look at outcomes, so that evidence stays valid.
@@ -15,7 +12,6 @@ Pure: no clock, no I/O.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from serin.api.reasons import Reason
 from serin.metrics.gates import count, why_stale
@@ -31,19 +27,9 @@ _MILLISECOND = 0.001
 
 
 def read(
-    snapshot: Snapshot,
-    instant: float,
-    arms: Arms,
-    needs: Sequence[Need],
-    preset: Preset,
-    meter: Meter,
-    windows: int = 0,
+    snapshot: Snapshot, instant: float, arms: Arms, needs: Sequence[Need], preset: Preset, meter: Meter
 ) -> tuple[Reading | Outage, Meter]:
     """Read one rollout at `instant`, which the snapshot must cover.
-
-    Args (those that need a word):
-        windows: into how many windows of equal time stable's counts are split besides; 0 for none. None is shorter
-            than the grid's interval.
 
     Returns:
         The reading and the meter to read on with; with an Outage, the same meter.
@@ -74,8 +60,6 @@ def read(
         meter = resume(snapshot, meter.instant, arms, needs, preset)
     span = Span(snapshot, instant, arms, needs, preset=preset, meter=meter)
     gates = {need.gate: count(span, need) for need in needs}
-    if windows:
-        gates = _with_windows(gates, snapshot, instant, arms, needs, preset, meter, windows)
     after = Meter(instant, span.cursors)
     return (
         _reading(
@@ -89,36 +73,6 @@ def read(
         ),
         after,
     )
-
-
-def _with_windows(
-    gates: Mapping[str, Counted | Missing],
-    snapshot: Snapshot,
-    instant: float,
-    arms: Arms,
-    needs: Sequence[Need],
-    preset: Preset,
-    meter: Meter,
-    windows: int,
-) -> dict[str, Counted | Missing]:
-    """The gates with stable's counts by window, each read on from the one before; none where one is missing."""
-    seconds = instant - meter.instant
-    parts = min(windows, int(seconds / snapshot.grid.interval))
-    found: dict[str, list[Counted | Missing]] = {need.gate: [] for need in needs}
-    for part in range(1, parts + 1):
-        end = instant - seconds * (parts - part) / parts
-        span = Span(snapshot, end, arms, needs, preset=preset, meter=meter)
-        for need in needs:
-            found[need.gate].append(count(span, need))
-        meter = Meter(end, span.cursors)
-    return {name: _windowed(counted, found[name]) for name, counted in gates.items()}
-
-
-def _windowed(counted: Counted | Missing, windows: Sequence[Counted | Missing]) -> Counted | Missing:
-    whole = [one.stable for one in windows if isinstance(one, Counted)]
-    if isinstance(counted, Missing) or len(whole) < len(windows):
-        return counted
-    return replace(counted, windows=tuple(whole))
 
 
 def _reading(

@@ -89,15 +89,10 @@ Need = CompareNeed | SlowNeed | QueryNeed
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What both arms served between two instants. Without a stable arm its counts are 0 of 0.
-
-    windows: stable's counts by windows of equal time, oldest first, where the reading was asked for them; for
-        over-dispersion only.
-    """
+    """What both arms served between two instants. Without a stable arm its counts are 0 of 0."""
 
     stable: Counts
     candidate: Counts
-    windows: tuple[Counts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
-from serin.rollout.dispersion import ASSUMED
-from serin.rollout.evidence import margin_of
+from serin.rollout.evidence import OVERDISPERSION_ASSUMED, margin_of
 from serin.rollout.forecast import expect
 from serin.rollout.plan import Bake, CompareGate, HardGate, LimitGate, Plan, QueryGate, tolerance_of
 from serin.rollout.state import Attempt, GateState, Kind
@@ -156,7 +155,7 @@ def _settings(gate: CompareGate | QueryGate, plan: Plan, rate: float, alpha: flo
         margin=margin,
         tolerance=tolerance_of(gate, margin),
         soak_seconds=0.0,
-        overdispersion=ASSUMED.value,
+        overdispersion=OVERDISPERSION_ASSUMED,
     )
 
 

@@ -100,8 +100,6 @@ def _report(gate: RateGate, state: GateState, *, judged: bool) -> dict[str, Any]
         report["difference"] = None if evidence.difference is None else round(evidence.difference, 6)
         report["interval"] = [round(bound, 6) for bound in evidence.interval]
         report["margin"] = round(_margin(state, gate), 6)
-    if state.dispersion != "assumed" and state.test is not None:
-        report["overdispersion"] = round(state.test.settings.overdispersion, 2)
     words = _message(evidence) if evidence is not None else "no request of the candidate yet"
     if state.missing is not None:
         reason, words = state.missing

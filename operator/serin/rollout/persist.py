@@ -176,10 +176,6 @@ def _dump_gate(gate: GateState) -> Json:
             raw["constant"] = gate.test.to_json()
         case None:
             pass
-    if gate.windows:
-        raw["windows"] = [_dump_counts(one) for one in gate.windows]
-    if gate.dispersion != "assumed":
-        raw["dispersion"] = gate.dispersion
     if gate.missing is not None:
         raw["missing"] = list(gate.missing)
     return raw
@@ -195,8 +191,6 @@ def _load_gate(raw: Mapping[str, Any]) -> GateState:
         name=raw["name"],
         test=test,
         history=Counts(*raw["history"]),
-        windows=tuple(Counts(*one) for one in raw.get("windows") or ()),
-        dispersion=raw.get("dispersion", "assumed"),
         stable=Counts(*raw["stable"]),
         candidate=Counts(*raw["candidate"]),
         missing=_load_missing(raw.get("missing")),

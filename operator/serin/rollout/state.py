@@ -79,8 +79,6 @@ class GateState:
 
     test: None until the margin is frozen (fewer than 1,000 stable requests), and for hard gates.
     history: stable's requests before the attempt; they feed the margin and the first guess only.
-    windows: the same by windows of time, for over-dispersion, until the test begins and has it in its settings.
-    dispersion: where the test's over-dispersion comes from: "windows" of that history, or "assumed".
     stable, candidate: totals since first traffic.
     missing: why the newest reading had nothing for this gate; None when it had.
     """
@@ -88,8 +86,6 @@ class GateState:
     name: str
     test: RateTest | ConstantTest | None = None
     history: Counts = Counts()
-    windows: tuple[Counts, ...] = ()
-    dispersion: Literal["windows", "assumed"] = "assumed"
     stable: Counts = Counts()
     candidate: Counts = Counts()
     missing: tuple[Reason, str] | None = None

@@ -10,13 +10,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from serin.rollout.dispersion import dispersion_of
 from serin.stats import Counts, overdispersion, process
 from tests.bench.decisions.peers import Decisions
 from tests.bench.decisions.serin_rule import Rule, advance, start
 from tests.bench.decisions.traffic import DAY, HOUR, LATE_TICK, TICK, Floats, Hour, Stream
 
-__all__ = ["decide_and_bake", "ever", "measured", "measured_by_minutes"]
+__all__ = ["decide_and_bake", "ever", "measured"]
 
 _BAKE_SECONDS, _BAKE_SHARE = 1800.0, 0.95
 _LATENCY_WARM_SECONDS = 30.0
@@ -30,13 +29,6 @@ def measured(stream: Stream) -> Floats:
         for run in zip(n, x, strict=True)
     ]
     return np.array([overdispersion(run).value for run in pods])
-
-
-def measured_by_minutes(stream: Stream) -> Floats:
-    """The same as the operator measures it: between the minutes of the hour before, whichever pod it was."""
-    n, x = (counts.sum(axis=1).astype(int).T.tolist() for counts in stream.pods())
-    hours = [tuple(Counts(*pair) for pair in zip(*run, strict=True)) for run in zip(n, x, strict=True)]
-    return np.array([dispersion_of(hour).value for hour in hours])
 
 
 def decide_and_bake(rule: Rule, stream: Stream, hour: Hour, phi: Floats | None, *, warm: bool) -> Decisions:

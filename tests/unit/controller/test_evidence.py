@@ -11,8 +11,7 @@ from serin.controller.evidence import Beginning, Evidence, Forward, GoOn, Histor
 from serin.controller.memory import Key
 from serin.metrics.hub import Hub
 from serin.metrics.prometheus import MetricsUnavailable
-from serin.metrics.reading import Counted, Outage, Reading
-from serin.stats import Counts
+from serin.metrics.reading import Outage, Reading
 from tests.unit.controller.clock import run
 from tests.unit.metrics.store import Store
 from tests.unit.metrics.world import ARMS, ERRORS, GRID, HEARTBEAT, SOURCE, T0, TRAEFIK, requests
@@ -132,15 +131,6 @@ def test_a_new_attempt_takes_the_last_hour_in_one_go() -> None:
     assert 3000 < first.seconds <= 3600
     assert first.stable_requests == 10 * round(first.seconds / INTERVAL)
     assert [one.seconds for one in others] == [INTERVAL] * 2
-    # The hour is split into windows besides, for over-dispersion; what comes after is not.
-    assert [len(_windows(one)) for one in (first, *others)] == [60, 0, 0]
-    assert sum(one.total for one in _windows(first)) == first.stable_requests
-
-
-def _windows(reading: Reading) -> tuple[Counts, ...]:
-    errors = reading.gates["errors"]
-    assert isinstance(errors, Counted)
-    return errors.windows
 
 
 def test_history_does_not_reach_into_an_earlier_attempt() -> None:

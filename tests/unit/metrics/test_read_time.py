@@ -7,19 +7,7 @@ from serin.metrics.read import read
 from serin.metrics.reading import Counted, Outage
 from serin.metrics.snapshot import Snapshot
 from serin.stats import Counts
-from tests.unit.metrics.world import (
-    ARMS,
-    CLIENT_ERRORS,
-    ERRORS,
-    NONE,
-    SLOW,
-    T0,
-    UNSOLD,
-    Lab,
-    counted,
-    latency,
-    requests,
-)
+from tests.unit.metrics.world import ARMS, CLIENT_ERRORS, ERRORS, NONE, SLOW, T0, UNSOLD, Lab, counted, requests
 
 
 def test_counts_of_an_outage_fall_into_the_first_reading_after_and_its_time_is_said() -> None:
@@ -69,38 +57,3 @@ def test_every_need_has_an_answer() -> None:
     lab = Lab(needs=[ERRORS, CLIENT_ERRORS, SLOW, UNSOLD])
     lab.scrape(-15)
     assert set(lab.reading(15).gates) == {"errors", "client-errors", "slow", "unsold"}
-
-
-def test_stables_history_comes_by_windows_where_it_is_asked_for() -> None:
-    """Two minutes in four windows: what failed in which of them, and together what the whole reading has."""
-    lab = Lab()
-    for number, (fine, failed) in enumerate([(10, 0), (20, 0), (30, 4), (40, 4), (50, 4), (60, 5), (70, 5), (80, 6)]):
-        lab.scrape(-30 + 15 * number, requests("a", 200, fine), requests("a", 500, failed))
-    found = counted(lab.reading(120, windows=4))
-    assert found.windows == (Counts(24, 4), Counts(20, 0), Counts(21, 1), Counts(11, 1))
-    assert sum(one.total for one in found.windows) == found.stable.total
-    assert sum(one.bad for one in found.windows) == found.stable.bad
-
-
-def test_no_window_is_shorter_than_the_grid() -> None:
-    """A minute of history at 15 s is four windows, however many were wished for."""
-    lab = Lab()
-    for number in range(6):
-        lab.scrape(-30 + 15 * number, requests("a", 200, 10 * number))
-    assert len(counted(lab.reading(60, windows=60)).windows) == 4
-
-
-def test_without_asking_there_are_no_windows() -> None:
-    lab = Lab()
-    lab.scrape(-30, requests("a", 200, 5))
-    lab.scrape(-15, requests("a", 200, 9))
-    assert counted(lab.reading(15)).windows == ()
-
-
-def test_windows_of_a_gate_that_could_not_be_counted_in_one_of_them_are_none() -> None:
-    """Latency whose histogram begins in mid-history: a window without it would pass for one without requests."""
-    lab = Lab()
-    for number in range(8):
-        lines = latency("a", _0_3=9 * number, inf=10 * number) if number > 4 else []
-        lab.scrape(-30 + 15 * number, requests("a", 200, 10 * number), *lines)
-    assert counted(lab.reading(120, windows=4), "slow").windows == ()

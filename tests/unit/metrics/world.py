@@ -99,17 +99,17 @@ class Lab:
         want = Want(self.arms, self.needs, self.preset, self.meter)
         return asyncio.run(self.hub.snapshot(T0 + instant, [want]))
 
-    def read(self, instant: float, windows: int = 0) -> Reading | Outage:
+    def read(self, instant: float) -> Reading | Outage:
         """Read the rollout at T0 + `instant` and keep the meter."""
         snapshot = self.snapshot(instant)
         if isinstance(snapshot, Outage):
             return snapshot
         preset = self.hub.preset(self.preset)
-        result, self.meter = read(snapshot, T0 + instant, self.arms, self.needs, preset, self.meter, windows)
+        result, self.meter = read(snapshot, T0 + instant, self.arms, self.needs, preset, self.meter)
         return result
 
-    def reading(self, instant: float, windows: int = 0) -> Reading:
+    def reading(self, instant: float) -> Reading:
         """Like `read`, where an Outage is a failure of the test."""
-        result = self.read(instant, windows)
+        result = self.read(instant)
         assert isinstance(result, Reading), result
         return result
