@@ -13,7 +13,7 @@ from typing import assert_never
 
 from serin.rollout.evidence import OVERDISPERSION_ASSUMED, margin_of
 from serin.rollout.forecast import expect
-from serin.rollout.plan import Bake, CompareGate, HardGate, LimitGate, Plan, QueryGate, tolerance_of
+from serin.rollout.plan import Bake, Canary, CompareGate, HardGate, LimitGate, Plan, QueryGate, tolerance_of
 from serin.rollout.state import Attempt, GateState, Kind
 from serin.stats import Counts, RateSettings, planning
 
@@ -187,6 +187,10 @@ def _stages(plan: Plan, speed: float, needs: Mapping[str, int], needed: float) -
     for index, stage in enumerate(plan.stages):
         rate = speed * stage.weight / 100
         seconds, until = stage.soak_seconds, "the soak"
+        following = plan.stages[index + 1] if index + 1 < len(plan.stages) else None
+        if isinstance(following, Canary) and following.excess_failures is not None and not stage.soak_seconds:
+            # How long that takes is not forecast: a few looks, or minutes where a look is thousands of requests.
+            until = f"a bad version can cost {following.excess_failures} failures at most at {following.weight} %"
         if not isinstance(stage, Bake):
             if stage.requests_min / rate > seconds:
                 seconds, until = stage.requests_min / rate, f"{stage.requests_min:,} requests"

@@ -51,6 +51,14 @@ def test_each_stage_says_what_it_lasts_for() -> None:
     assert found.stages[0].seconds == pytest.approx(500 / 0.01)
 
 
+def test_a_step_of_a_ramp_says_what_the_next_one_waits_for() -> None:
+    """How long that takes is not forecast, so the steps take no time in it."""
+    _, found = projected("{stages: [{name: ramp, canary: {weight: 20, soak: 5m, excessFailures: 30}}]}", 50.0)
+    words = [f"a bad version can cost 30 failures at most at {weight} %" for weight in (5, 20)]
+    assert [stage.until for stage in found.stages] == [*words, "the proof of errors"]
+    assert [stage.seconds for stage in found.stages[:2]] == [0.0, 0.0]
+
+
 def test_more_traffic_is_never_slower() -> None:
     times = [projected(BUILT_IN, speed)[1].seconds for speed in (0.5, 1.0, 2.0, 20.0, 200.0)]
     assert None not in times
