@@ -36,11 +36,6 @@ def measured(gate: RateGate, history: StableHistory | None) -> Overdispersion:
     return overdispersion(pods, history.windows)
 
 
-def describe(phi: Overdispersion) -> str:
-    """In words: 'over-dispersion 1.4 from windows', '1.25 assumed'."""
-    return f"over-dispersion {phi.value:.3g} {'assumed' if phi.source == 'assumed' else f'from {phi.source}'}"
-
-
 def dump(phi: Overdispersion) -> Json:
     """As it is stored; nothing for what was assumed, as before there was a measurement."""
     if phi == ASSUMED:
