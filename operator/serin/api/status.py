@@ -65,6 +65,10 @@ class GateStatus(ApiModel):
     """Lower and upper bound of the difference, at 95 %, valid at every look."""
     margin: float | None = None
     """The difference up to which the candidate is promoted, frozen for this rollout."""
+    overdispersion: float | None = None
+    """By how much the bad requests scatter more than independent ones would; all evidence is divided by it."""
+    overdispersion_source: str | None = None
+    """Where it comes from: stable's own pods before the rollout, windows of time, or assumed."""
 
 
 class RolloutStatus(ApiModel):

@@ -114,7 +114,8 @@ class Evidence:
         for instant in instants:
             if instant <= reader.meter.instant:
                 continue
-            reading, reader.meter = read(answer, instant, reader.want.arms, reader.want.needs, preset, reader.meter)
+            want, history = reader.want, reader.at_once
+            reading, reader.meter = read(answer, instant, want.arms, want.needs, preset, reader.meter, history=history)
             readings.append(reading)
             reader.at_once = reader.at_once and isinstance(reading, Outage)
         return tuple(readings)

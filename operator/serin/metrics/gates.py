@@ -49,11 +49,22 @@ from serin.metrics.series import Step
 from serin.metrics.snapshot import Failure, Samples, Snapshot
 from serin.stats.counts import Counts
 
-__all__ = ["count", "why_stale"]
+__all__ = ["count", "count_arm", "why_stale"]
 
 
 def count(span: Span, need: Need) -> Counted | Missing:
     """The counts that `need` asks for."""
+    counts: dict[Role, Counts] = {"stable": Counts(), "candidate": Counts()}
+    for role in counts:
+        counted = count_arm(span, role, need)
+        if isinstance(counted, Missing):
+            return counted
+        counts[role] = counted
+    return Counted(counts["stable"], counts["candidate"])
+
+
+def count_arm(span: Span, role: Role, need: Need) -> Counts | Missing:
+    """One arm's part of what `need` asks for, whatever is known of the other; 0 of 0 where there is no such arm."""
     why = unsupported(span.preset, need)
     if why:
         return Missing(Reason.NOT_ATTRIBUTABLE, why)
@@ -62,19 +73,10 @@ def count(span: Span, need: Need) -> Counted | Missing:
         failed = _query_failure(span.snapshot, need)
         if failed:
             return failed
-    counts: dict[Role, Counts] = {"stable": Counts(), "candidate": Counts()}
-    for role in counts:
-        arm = span.arm(role)
-        if arm is None:
-            continue
-        missing = _why_missing(span, role, arm, uses)
-        if missing:
-            return missing
-        counted = _counts(span, role, need)
-        if isinstance(counted, Missing):
-            return counted
-        counts[role] = counted
-    return Counted(counts["stable"], counts["candidate"])
+    arm = span.arm(role)
+    if arm is None:
+        return Counts()
+    return _why_missing(span, role, arm, uses) or _counts(span, role, need)
 
 
 def _counts(span: Span, role: Role, need: Need) -> Counts | Missing:

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -125,6 +126,19 @@ class Span:
     def _keep(self, key: CursorKey, cursor: Cursor, memory_seconds: float) -> None:
         if cursor.timestamp > self.upto - memory_seconds:
             self.cursors[key] = cursor
+
+    def split(self, role: Role, part_of: Callable[[Series], str]) -> dict[str, Span]:
+        """This span once for each part of an arm's series, as if the arm had those series only."""
+        steps: dict[str, dict[tuple[Role, Use], list[tuple[Series, Step]]]] = {}
+        for key, taken in self._steps.items():
+            for pair in taken if key[0] == role else ():
+                steps.setdefault(part_of(pair[0]), {}).setdefault(key, []).append(pair)
+        return {part: self._only(one) for part, one in steps.items()}
+
+    def _only(self, steps: dict[tuple[Role, Use], list[tuple[Series, Step]]]) -> Span:
+        part = copy(self)
+        vars(part).update(_steps=steps, _outcomes={})
+        return part
 
     def samples(self, use: Use) -> Samples | None:
         """The answer that a use's series come from; None when there was none."""

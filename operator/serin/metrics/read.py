@@ -15,9 +15,10 @@ from collections.abc import Mapping, Sequence
 
 from serin.api.reasons import Reason
 from serin.metrics.gates import count, why_stale
+from serin.metrics.history import history_of
 from serin.metrics.meter import Meter, Span, needed_from, resume
 from serin.metrics.presets.base import Preset
-from serin.metrics.reading import Arms, Counted, Missing, Need, Outage, Reading
+from serin.metrics.reading import Arms, Counted, Missing, Need, Outage, Reading, StableHistory
 from serin.metrics.snapshot import Failure, Snapshot
 from serin.stats.counts import Counts
 
@@ -27,9 +28,19 @@ _MILLISECOND = 0.001
 
 
 def read(
-    snapshot: Snapshot, instant: float, arms: Arms, needs: Sequence[Need], preset: Preset, meter: Meter
+    snapshot: Snapshot,
+    instant: float,
+    arms: Arms,
+    needs: Sequence[Need],
+    preset: Preset,
+    meter: Meter,
+    *,
+    history: bool = False,
 ) -> tuple[Reading | Outage, Meter]:
     """Read one rollout at `instant`, which the snapshot must cover.
+
+    history: this is the time before an attempt, taken in one go; the reading then also says what stable did in
+        each minute of it.
 
     Returns:
         The reading and the meter to read on with; with an Outage, the same meter.
@@ -70,6 +81,7 @@ def read(
             candidate_requests=span.requests("candidate"),
             candidate_given_up=span.given_up("candidate"),
             outage_seconds=max(0.0, seconds - grid.interval),
+            history=history_of(snapshot, instant, arms, needs, preset, meter) if history and arms.stable else {},
         ),
         after,
     )
@@ -85,6 +97,7 @@ def _reading(
     candidate_given_up: int = 0,
     outage_seconds: float = 0.0,
     skipped_seconds: float = 0.0,
+    history: Mapping[str, StableHistory] | None = None,
 ) -> Reading:
     return Reading(
         meter.instant,
@@ -97,4 +110,5 @@ def _reading(
         outage_seconds,
         skipped_seconds,
         candidate_given_up,
+        history or {},
     )

@@ -27,6 +27,7 @@ __all__ = [
     "QueryNeed",
     "Reading",
     "SlowNeed",
+    "StableHistory",
     "What",
 ]
 
@@ -104,6 +105,20 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True)
+class StableHistory:
+    """What stable alone did before an attempt, for one gate.
+
+    total: all of it.
+    windows: in windows of equal time, oldest first; 0 of 0 where nothing is known.
+    pods: for each of stable's pods the same windows; empty where pods cannot be told apart.
+    """
+
+    total: Counts
+    windows: tuple[Counts, ...] = ()
+    pods: tuple[tuple[Counts, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """What one rollout learns at one instant.
 
@@ -117,6 +132,7 @@ class Reading:
         time without metrics is not soak time: `seconds - outage_seconds` is.
     skipped_seconds: not 0 when the last reading is too long ago to count what came in between (over an hour).
         Then there are no counts and this instant is the new baseline.
+    history: by gate name, of the one reading that takes stable's last hour in one go; empty in all others.
     """
 
     instant: float
@@ -129,6 +145,7 @@ class Reading:
     outage_seconds: float = 0.0
     skipped_seconds: float = 0.0
     candidate_given_up: int = 0
+    history: Mapping[str, StableHistory] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

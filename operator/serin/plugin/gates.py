@@ -83,7 +83,13 @@ def sentence(gate: Gate) -> str:
         said += f". The difference is {points(gate.difference)} points, with 95 % confidence between {points(low)} and"
         said += f" {points(high)}"
         said += f"; with up to {points(gate.margin)} it may be promoted" if gate.margin is not None else ""
+    if gate.overdispersion is not None and gate.overdispersion_source in MEASURED:
+        said += f". Over-dispersion {gate.overdispersion:.3g} from {gate.overdispersion_source}"
     return said
+
+
+# What was assumed is the same for every gate and not worth a word.
+MEASURED = frozenset({"pods", "windows"})
 
 
 def excess(gate: Gate) -> str | None:

@@ -40,6 +40,8 @@ class Gate:
     difference: float | None
     interval: tuple[float, float] | None
     margin: float | None
+    overdispersion: float | None = None
+    overdispersion_source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

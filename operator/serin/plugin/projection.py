@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
-from serin.rollout.evidence import OVERDISPERSION_ASSUMED, margin_of
+from serin.rollout.clumping import ASSUMED
+from serin.rollout.evidence import margin_of
 from serin.rollout.forecast import expect
 from serin.rollout.plan import Bake, Canary, CompareGate, HardGate, LimitGate, Plan, QueryGate, tolerance_of
 from serin.rollout.state import Attempt, GateState, Kind
@@ -155,7 +156,7 @@ def _settings(gate: CompareGate | QueryGate, plan: Plan, rate: float, alpha: flo
         margin=margin,
         tolerance=tolerance_of(gate, margin),
         soak_seconds=0.0,
-        overdispersion=OVERDISPERSION_ASSUMED,
+        overdispersion=ASSUMED.value,  # before a rollout nothing is measured yet
     )
 
 

@@ -111,6 +111,8 @@ def _gate(raw: Raw) -> Gate:
         difference=number(raw.get("difference")),
         interval=_interval(raw.get("interval")),
         margin=number(raw.get("margin")),
+        overdispersion=number(raw.get("overdispersion")),
+        overdispersion_source=text(raw.get("overdispersionSource")),
     )
 
 

@@ -14,15 +14,14 @@ from typing import assert_never
 
 from serin.api.reasons import Reason
 from serin.metrics.reading import Counted, Missing, Outage, Reading
+from serin.rollout.clumping import measured
+from serin.rollout.expected import UNREACHED_SECONDS_MAX, expect
 from serin.rollout.plan import CompareGate, LimitGate, Plan, QueryGate, RateGate, tolerance_of
 from serin.rollout.state import Attempt, GateState
 from serin.stats import Counts
 from serin.stats.constant import ConstantSettings, ConstantTest
 from serin.stats.margin import Margin, freeze_margin
 from serin.stats.rate import RateSettings, RateTest
-
-# Requests come in bursts; until an A/A of stable's own pods says how much, assume a quarter more variance.
-OVERDISPERSION_ASSUMED = 1.25
 
 # A limit gate passes when the rate is proven to be below maximum plus this share of it: with max 1 %, below
 # 1.25 %. At exactly the maximum nothing could ever be proven in finite time.
@@ -40,9 +39,9 @@ def waiting_gates(plan: Plan) -> tuple[GateState, ...]:
 
 def open_gates(attempt: Attempt) -> Attempt:
     """The attempt at the candidate's first traffic: each gate's test begins, with stable's history and no evidence."""
-    histories = {gate.name: gate.history for gate in attempt.gates}
+    waiting = {gate.name: gate for gate in attempt.gates}
     plan = attempt.plan
-    return replace(attempt, gates=tuple(_open_gate(plan, gate, histories[gate.name]) for gate in plan.rate_gates()))
+    return replace(attempt, gates=tuple(_open_gate(plan, gate, waiting[gate.name]) for gate in plan.rate_gates()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +98,8 @@ def with_soak(attempt: Attempt, soak_seconds: float) -> Attempt:
     return replace(attempt, gates=gates)
 
 
-def _open_gate(plan: Plan, gate: RateGate, history: Counts) -> GateState:
+def _open_gate(plan: Plan, gate: RateGate, waiting: GateState) -> GateState:
+    history, phi = waiting.history, waiting.overdispersion
     test: RateTest | ConstantTest
     # The rollout fails when the mean of the required gates' evidence reaches 1/alpha. A gate that fails by itself must
     # have brought the mean there: one that fails for good without it could neither be rolled back nor promoted.
@@ -113,7 +113,7 @@ def _open_gate(plan: Plan, gate: RateGate, history: Counts) -> GateState:
                     beta=plan.beta,
                     tolerance=min(gate.maximum * LIMIT_TOLERANCE_SHARE, 0.5 * (1.0 - gate.maximum)),
                     soak_seconds=0.0,
-                    overdispersion=OVERDISPERSION_ASSUMED,
+                    overdispersion=phi.value,
                 )
             )
         case CompareGate() | QueryGate():
@@ -128,11 +128,11 @@ def _open_gate(plan: Plan, gate: RateGate, history: Counts) -> GateState:
                     margin=margin.least,
                     tolerance=tolerance_of(gate, margin.most),
                     soak_seconds=0.0,
-                    overdispersion=OVERDISPERSION_ASSUMED,
+                    overdispersion=phi.value,
                 ),
                 history=history,
             )
-    return GateState(name=gate.name, test=test, history=history)
+    return GateState(name=gate.name, test=test, history=history, overdispersion=phi)
 
 
 def _absorb_time(attempt: Attempt, reading: Reading, around: Around) -> Attempt:
@@ -188,7 +188,8 @@ def _absorb_counts(attempt: Attempt, reading: Reading, around: Around, *, weight
     weight: the candidate's share during the whole interval, 0 where that is not known.
     """
     if not attempt.first_traffic:
-        return replace(attempt, gates=tuple(_looked(gate, reading) for gate in attempt.gates))
+        rules = {gate.name: gate for gate in attempt.plan.rate_gates()}
+        return replace(attempt, gates=tuple(_looked(rules[gate.name], gate, reading) for gate in attempt.gates))
     arrived = reading.candidate_requests + reading.candidate_given_up > 0
     attempt = replace(
         attempt,
@@ -201,30 +202,11 @@ def _absorb_counts(attempt: Attempt, reading: Reading, around: Around, *, weight
     begun = reading.instant - reading.seconds - around.lag_seconds
     routed = attempt.reached or begun >= attempt.warm_since + UNREACHED_SECONDS_MAX
     if 0 < weight < 100 and routed and not _unreadable(reading):
-        attempt = _expect(attempt, reading, weight)
+        attempt = expect(attempt, reading, weight)
     plan_gates = {gate.name: gate for gate in attempt.plan.rate_gates()}
     warm = attempt.warm_since > 0 and begun >= attempt.warm_since + attempt.plan.warm_in_seconds
     gates = tuple(_absorb_gate(plan_gates[gate.name], gate, reading, warm=warm) for gate in attempt.gates)
     return replace(attempt, gates=gates)
-
-
-def _expect(attempt: Attempt, reading: Reading, weight: int) -> Attempt:
-    """Keep the books on requests that the candidate should have answered.
-
-    With 90 of 100 requests seen at stable and a weight of 10, 90 x 10 / 90 = 10 are expected. Only intervals that lie
-    wholly after the weight took effect count: 25 requests of stable from before a step from 50 to 95 percent would
-    make 475 that never were. The books are closed whenever 50 were expected and enough of them seen, so that a
-    candidate that hangs late is found as fast as one that hangs from the start.
-
-    They are opened when a first request has surely come to the candidate, else `UNREACHED_SECONDS_MAX` after its weight
-    left 0: a gateway on a busy machine may act on a weight much later than it usually does, and a candidate that nobody
-    asks does not hang.
-    """
-    expected = attempt.expected + reading.stable_requests * weight / (100 - weight)
-    seen = attempt.seen + reading.candidate_requests
-    if expected >= EXPECTED_REQUESTS_MIN and seen >= SEEN_SHARE_MIN * expected:
-        expected = seen = 0.0
-    return replace(attempt, expected=expected, seen=seen)
 
 
 def _unreadable(reading: Reading) -> bool:
@@ -232,42 +214,20 @@ def _unreadable(reading: Reading) -> bool:
     return any(isinstance(gate, Missing) and gate.reason is Reason.STALE_METRICS for gate in reading.gates.values())
 
 
-def unanswered(attempt: Attempt, weight: int) -> bool:
-    """Whether requests surely went to the candidate and were not answered.
+def _looked(plan_gate: RateGate, gate: GateState, reading: Reading) -> GateState:
+    """Before first traffic: what stable did. The hour before comes in one reading, and says how much stable clumps.
 
-    At least 50 expected and fewer than 20 % of them seen, and that not by chance: of n counted requests each is the
-    candidate's with the weight as its probability, so seeing k or fewer has a probability of at most
-    exp(-n KL(k/n || weight)) (Chernoff). At weight 10 with 450 of stable and 5 seen n KL is 33: out of the question. In
-    bake at 95 % with a holdback of 5 %, 4 of stable and 11 seen make 76 expected; that is 4.6, one look in a hundred.
+    It counts even where the candidate cannot be measured yet: a model server's pod that does not run is not scraped.
     """
-    if not 0 < weight < 100 or attempt.expected < EXPECTED_REQUESTS_MIN:
-        return False
-    if attempt.seen >= SEEN_SHARE_MIN * attempt.expected:
-        return False
-    share = weight / 100
-    counted = attempt.expected * (1 - share) / share + attempt.seen
-    found = attempt.seen / counted
-    divergence = (found * math.log(found / share) if found else 0.0) + (1 - found) * math.log((1 - found) / (1 - share))
-    return counted * divergence >= UNANSWERED_LOG_ODDS
-
-
-# Six times the default `gatewayReloadSeconds`. At weight 10 it costs a tenth of the users so long a wait where
-# a candidate hangs and no caller gives up before.
-UNREACHED_SECONDS_MAX = 30.0
-
-EXPECTED_REQUESTS_MIN = 50.0
-SEEN_SHARE_MIN = 0.2
-
-# exp(-25) is 1 in 7 x 10^10: room for requests that come in bursts, and for a look every few seconds.
-UNANSWERED_LOG_ODDS = 25.0
-
-
-def _looked(gate: GateState, reading: Reading) -> GateState:
+    past = reading.history.get(gate.name)
+    if past is not None:
+        gate = replace(gate, overdispersion=measured(plan_gate, past))
     match reading.gates.get(gate.name):
         case Counted(stable=stable):
             return replace(gate, history=gate.history + stable, missing=None)
         case Missing(reason=reason, message=message):
-            return replace(gate, missing=(reason, message))
+            history = gate.history + past.total if past is not None else gate.history
+            return replace(gate, history=history, missing=(reason, message))
         case None:
             return replace(gate, missing=_NOT_READ)
 

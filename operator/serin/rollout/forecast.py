@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from serin.rollout.evidence import OVERDISPERSION_ASSUMED, margin_of
+from serin.rollout.evidence import margin_of
 from serin.rollout.plan import Bake, CompareGate, Plan, QueryGate, tolerance_of
 from serin.rollout.state import Attempt, GateState
 from serin.stats import planning
@@ -104,7 +104,7 @@ def _settings(gate: CompareGate | QueryGate, state: GateState, plan: Plan) -> Ra
         margin=margin,
         tolerance=tolerance_of(gate, margin),
         soak_seconds=0.0,
-        overdispersion=OVERDISPERSION_ASSUMED,
+        overdispersion=state.overdispersion.value,
     )
 
 

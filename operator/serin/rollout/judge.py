@@ -100,6 +100,8 @@ def _report(gate: RateGate, state: GateState, *, judged: bool) -> dict[str, Any]
         report["difference"] = None if evidence.difference is None else round(evidence.difference, 6)
         report["interval"] = [round(bound, 6) for bound in evidence.interval]
         report["margin"] = round(_margin(state, gate), 6)
+        report["overdispersion"] = round(state.overdispersion.value, 3)
+        report["overdispersionSource"] = state.overdispersion.source
     words = _message(evidence) if evidence is not None else "no request of the candidate yet"
     if state.missing is not None:
         reason, words = state.missing

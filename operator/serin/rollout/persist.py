@@ -12,6 +12,7 @@ from dataclasses import asdict
 from typing import Any
 
 from serin.api.reasons import Reason
+from serin.rollout import clumping
 from serin.rollout.persist_acts import dump_acts, dump_standing_acts, load_acts, load_standing_acts
 from serin.rollout.plan import Plan
 from serin.rollout.state import Attempt, End, GateState, Kind, Outcome, Placed, State, Step, Validated
@@ -168,6 +169,7 @@ def _dump_gate(gate: GateState) -> Json:
         "history": _dump_counts(gate.history),
         "stable": _dump_counts(gate.stable),
         "candidate": _dump_counts(gate.candidate),
+        **clumping.dump(gate.overdispersion),
     }
     match gate.test:
         case RateTest():
@@ -194,6 +196,7 @@ def _load_gate(raw: Mapping[str, Any]) -> GateState:
         stable=Counts(*raw["stable"]),
         candidate=Counts(*raw["candidate"]),
         missing=_load_missing(raw.get("missing")),
+        overdispersion=clumping.load(raw),
     )
 
 

@@ -22,8 +22,9 @@ from typing import Any, Literal
 from serin.api.names import Slot
 from serin.api.reasons import Reason
 from serin.rollout.acts import Acted, Approved, Instead, Order, Retrying
+from serin.rollout.clumping import ASSUMED
 from serin.rollout.plan import Approval, Plan
-from serin.stats import Counts
+from serin.stats import Counts, Overdispersion
 from serin.stats.constant import ConstantTest
 from serin.stats.rate import RateTest
 from serin.traffic.weights import Weights
@@ -79,6 +80,7 @@ class GateState:
 
     test: None until the margin is frozen (fewer than 1,000 stable requests), and for hard gates.
     history: stable's requests before the attempt; they feed the margin and the first guess only.
+    overdispersion: how much stable's bad requests clump, measured before first traffic; the test is held to it.
     stable, candidate: totals since first traffic.
     missing: why the newest reading had nothing for this gate; None when it had.
     """
@@ -89,6 +91,7 @@ class GateState:
     stable: Counts = Counts()
     candidate: Counts = Counts()
     missing: tuple[Reason, str] | None = None
+    overdispersion: Overdispersion = ASSUMED
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from serin.api.reasons import Reason
 from serin.rollout.acts import Order
 from serin.rollout.arms import first_fault, readiness, ready_within, refused, shared_fault
-from serin.rollout.evidence import unanswered
+from serin.rollout.expected import unanswered
 from serin.rollout.forecast import hours
 from serin.rollout.holds import paused, room, unfit_route
 from serin.rollout.instants import stamp

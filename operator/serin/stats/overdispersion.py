@@ -31,7 +31,7 @@ import numpy as np
 
 from serin.stats.counts import Counts
 
-__all__ = ["Overdispersion", "overdispersion"]
+__all__ = ["Overdispersion", "Source", "overdispersion"]
 
 _SAFETY = 0.25  # 1.58 sqrt(2/80): one-sided 94 % at 80 degrees of freedom
 _FREEDOM = 80.0
@@ -41,6 +41,8 @@ _MOST = 1e3  # beyond it the evidence moves a thousand times slower: no test any
 _POD_WINDOWS_LEAST = 5
 _PAIRS_LEAST = 10
 _GROUPS = 5
+
+Source = Literal["pods", "windows", "assumed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Overdispersion:
     """
 
     value: float
-    source: Literal["pods", "windows", "assumed"]
+    source: Source
     freedom: float = 0.0
 
 

@@ -1,8 +1,10 @@
 """Which rule errs how often, on 480 simulated scenarios: prints the tables and writes docs/benchmarks/decisions.md.
 
-python -m tests.bench.decisions [--quick] [--processes 2] [--runs 1000] [--no-write]
+python -m tests.bench.decisions [--quick] [--confirm] [--processes 2] [--runs 1000] [--no-write]
 
 --quick takes every ninth scenario and 50 runs: about a minute, and nothing is written.
+--confirm simulates Serin alone and writes docs/benchmarks/decisions-worst.md: the scenarios in which it erred most
+often, again with ten times the runs on fresh traffic.
 """
 
 from __future__ import annotations
@@ -43,6 +45,25 @@ def _mapped(function: Callable[[Task], Found], tasks: Sequence[Task], processes:
         return pool.map(function, tasks, chunksize=4)
 
 
+def _worst_again(outcomes: Outcomes, runs: int, processes: int, missed: int) -> dict[str, tuple[Outcomes, int]]:
+    """The worst scenarios with fresh traffic: the worst of many are partly the unlucky ones."""
+    kinds: tuple[tuple[str, Truth, int, int], ...] = (
+        ("false rollback", "equal", -1, 20),
+        ("missed regression", "regression", 1, missed),
+    )
+    found = {}
+    for word, truth, verdict, count in kinds:
+        chosen = report.worst(outcomes, truth, verdict, count)
+        found[word] = (simulate(chosen, 2, 10 * runs, processes, (rules.SERIN,)), verdict)
+    return found
+
+
+def _confirmed(runs: int, processes: int) -> dict[str, tuple[Outcomes, int]]:
+    """Serin alone on every scenario but those in which either verdict is right, then the worst again."""
+    chosen = [scenario for scenario in grid() if scenario.truth != "inside"]
+    return _worst_again(simulate(chosen, 1, runs, processes, (rules.SERIN,)), runs, processes, 20)
+
+
 def _ramped(task: tuple[Scenario, tuple[int, ...], int]) -> dict[str, rules.Result]:
     return ramped.run(*task)
 
@@ -62,21 +83,22 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--runs", type=int, default=1000, help="rollouts of each scenario")
     parser.add_argument("--no-write", action="store_true", help="print only")
+    parser.add_argument(
+        "--confirm", action="store_true", help="only the worst scenarios again, with ten times the runs"
+    )
     given = parser.parse_args()
     begin = time.monotonic()
+    if given.confirm:
+        text = page.worst_text(_confirmed(given.runs, given.processes), given.runs)
+        print(text)
+        print(f"{time.monotonic() - begin:.0f} s with {given.processes} processes")
+        if not given.no_write:
+            (DOCS / "decisions-worst.md").write_text(text)
+        return
     step, runs = (9, 50) if given.quick else (1, given.runs)
     few, edge_runs = max(runs // 4, 20), runs if given.quick else 3 * runs
     outcomes = simulate(grid()[::step], 1, runs, given.processes)
-    worst = {}
-    if not given.quick:
-        # Fresh traffic: the worst of many are partly the unlucky ones.
-        kinds: tuple[tuple[str, Truth, int, int], ...] = (
-            ("false rollback", "equal", -1, 20),
-            ("missed regression", "regression", 1, 5),
-        )
-        for word, truth, verdict, count in kinds:
-            chosen = report.worst(outcomes, truth, verdict, count)
-            worst[word] = (simulate(chosen, 2, 10 * runs, given.processes, (rules.SERIN,)), verdict)
+    worst = {} if given.quick else _worst_again(outcomes, runs, given.processes, 5)
     weighed = _mapped(
         _ramped, [(s, (SEED, 3, i), few) for i, s in enumerate(ramped.scenarios()[::step])], given.processes
     )

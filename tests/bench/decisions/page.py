@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tests.bench.decisions import ramped, report, rules
 from tests.bench.decisions.report import Outcomes
 
-__all__ = ["Found", "text"]
+__all__ = ["Found", "text", "worst_text"]
 
 _HEAD = """# Which rule errs how often
 
@@ -38,6 +38,14 @@ _WORST = """## The worst scenarios, again: {kind}
 
 The scenarios in which Serin erred most, with {runs} rollouts of fresh traffic: at most {rate:.4f}; the largest 99.9 %
 lower bound is {bound:.5f}.
+"""
+
+_HEAD_WORST = """# Where Serin errs most
+
+Written by `python -m tests.bench.decisions --confirm`; do not edit. Serin alone on the scenarios of
+[Which rule errs how often](decisions.md) in which one verdict is wrong, {runs} simulated rollouts of each; then those
+in which it erred most often once more, on fresh traffic, because the worst of many are partly the unlucky ones.
+
 """
 
 _RAMPED = """## When the weight is chosen by the harm that is left
@@ -92,6 +100,19 @@ class Found:
     runs_edges: int
 
 
+def worst_text(worst: Mapping[str, tuple[Outcomes, int]], runs: int) -> str:
+    """The page of `--confirm`: the worst scenarios alone."""
+    return _HEAD_WORST.format(runs=f"{runs:,}") + _worst(worst, runs)
+
+
+def _worst(worst: Mapping[str, tuple[Outcomes, int]], runs: int) -> str:
+    parts = []
+    for kind, (again, verdict) in worst.items():
+        table, rate, bound = report.again(again, verdict)
+        parts += [_WORST.format(runs=f"{10 * runs:,}", kind=kind, rate=rate, bound=bound), table + "\n"]
+    return "\n".join(parts)
+
+
 def text(found: Found) -> str:
     """The whole page."""
     outcomes, runs = found.outcomes, found.runs
@@ -101,9 +122,8 @@ def text(found: Found) -> str:
         _GENTLE,
         report.gentle(outcomes, rules.NAMES) + "\n",
     ]
-    for kind, (again, verdict) in found.worst.items():
-        table, rate, bound = report.again(again, verdict)
-        parts += [_WORST.format(runs=f"{10 * runs:,}", kind=kind, rate=rate, bound=bound), table + "\n"]
+    if found.worst:
+        parts.append(_worst(found.worst, runs))
     few = found.runs_few
     parts += [
         _RAMPED.format(million=ramped.BUDGET_PER_MILLION, least=ramped.BUDGET_LEAST, runs=few),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from serin.plugin.gates import sentence
 from serin.plugin.listing import line_of
 from serin.plugin.objects import Counted
 from serin.plugin.plain import as_json
@@ -158,3 +159,20 @@ def test_entries_that_the_record_lost_are_counted() -> None:
     raw = copy.deepcopy(STORIES["rolled_back"]().revisions[1])
     raw["status"]["recordTotals"]["advance"] += 40
     assert revision_of(raw).forgotten == 40
+
+
+@pytest.mark.parametrize(
+    ("value", "source", "said"),
+    [(1.4321, "windows", "Over-dispersion 1.43 from windows"), (1.25, "assumed", ""), (1.0, "guesses", "")],
+)
+def test_over_dispersion_is_said_where_it_was_measured(value: float, source: str, said: str) -> None:
+    """What was assumed is the same for every gate; where it comes from in a later version nobody knows."""
+    counts = {"candidate": {"total": 100, "bad": 1}, "stable": {"total": 900, "bad": 9}}
+    numbers = {"difference": 0.0, "interval": [-0.01, 0.01], "margin": 0.005}
+    raw = promoted()
+    gate = {"name": "errors", "kind": "compare", "verdict": "undecided", **counts, **numbers}
+    raw["status"]["outcome"]["gates"] = [{**gate, "overdispersion": value, "overdispersionSource": source}]
+    outcome = deployment_of(raw).outcome
+    assert outcome is not None
+    words = sentence(outcome.gates[0])
+    assert words.endswith(f". {said}" if said else "it may be promoted")

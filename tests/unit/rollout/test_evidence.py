@@ -9,7 +9,8 @@ import pytest
 
 from serin.api.reasons import Reason
 from serin.metrics.reading import Counted, Missing, Outage, Reading
-from serin.rollout.evidence import Around, absorb, margin_of, open_gates, unanswered, waiting_gates, with_soak
+from serin.rollout.evidence import Around, absorb, margin_of, open_gates, waiting_gates, with_soak
+from serin.rollout.expected import unanswered
 from serin.rollout.judge import judge
 from serin.rollout.plan import CompareGate, LimitGate, MarginRule, Plan
 from serin.rollout.state import Attempt, GateState, Kind
