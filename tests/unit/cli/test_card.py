@@ -20,7 +20,6 @@ from tests.unit.cli.conftest import Run, hold
 from tests.unit.cli.stories import STORIES, Raw, Story
 from tests.unit.cli.test_report import tags
 
-
 PAGE = Path(__file__).parents[3] / "docs" / "model-cards.md"
 
 
