@@ -27,7 +27,7 @@ from serin.cli.options import (
     Rates,
     Speed,
 )
-from serin.cli.output import Format, warn
+from serin.cli.output import CardFormat, Format, warn
 
 Shell = Literal["bash", "zsh", "fish"]
 
@@ -196,6 +196,27 @@ def report(
     from serin.cli.reports import report
 
     report(Cluster.connect(kubeconfig, context), name, revision, namespace, file)
+
+
+@app.command()
+def card(
+    name: Name,
+    revision: Annotated[
+        str | None, typer.Argument(metavar="[REVISION]", help="A revision or version; default: the last rollout's.")
+    ] = None,
+    output: Annotated[CardFormat, typer.Option("--output", "-o", help="How to print it.")] = CardFormat.MARKDOWN,
+    file: Annotated[
+        str | None, typer.Option("--file", metavar="FILE", help="Where to write it; default: standard output.")
+    ] = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> None:
+    """Make a revision's model card, in the order of Annex IV of the EU's AI Act; what is not known is not stated."""
+    from serin.cli.cluster import Cluster
+    from serin.cli.reports import card
+
+    card(Cluster.connect(kubeconfig, context), name, revision, namespace, output, file)
 
 
 @app.command()

@@ -26,6 +26,14 @@ class Format(StrEnum):
     YAML = "yaml"
 
 
+class CardFormat(StrEnum):
+    """What `-o` of `card` may be."""
+
+    MARKDOWN = "markdown"
+    HTML = "html"
+    JSON = "json"
+
+
 def show(form: Format, value: Any, render: Callable[[bool], RenderableType], *, lines: bool = False) -> None:
     """Print a record.
 

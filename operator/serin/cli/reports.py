@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from serin.cli.cluster import DEPLOYMENTS, Cluster, Json
 from serin.cli.failure import NotThere, Unusable
-from serin.cli.output import Format, show
+from serin.cli.output import CardFormat, Format, show
 from serin.plugin.objects import Deployment
 from serin.plugin.reading import deployment_of, revision_of
 
@@ -90,7 +90,41 @@ def report(cluster: Cluster, name: str, revision: str | None, namespace: str | N
         raise NotThere(f"{md.key} has no revision yet", "wait until its first one is made")
     entry = _find(entries, revision if revision is not None else _latest(md, entries))
     now = datetime.now(UTC)
-    page = report(md, record_of(md, entry), explain(md, entry, now), now)
+    _hand_over(report(md, record_of(md, entry), explain(md, entry, now), now), entry, file)
+
+
+def card(
+    cluster: Cluster, name: str, revision: str | None, namespace: str | None, form: CardFormat, file: str | None
+) -> None:
+    """`card`."""
+    from serin.plugin.card import card
+    from serin.plugin.card_pages import markdown, page
+    from serin.plugin.history import record_of
+    from serin.plugin.plain import as_json
+
+    md, entries, raws = _with_revisions(cluster, name, namespace)
+    if not entries:
+        raise NotThere(f"{md.key} has no revision yet", "wait until its first one is made")
+    entry = _find(entries, revision if revision is not None else _latest(md, entries))
+    made = card(md, record_of(md, entry), raws[entry.revision.name])
+    match form:
+        case CardFormat.MARKDOWN:
+            text = markdown(made)
+        case CardFormat.HTML:
+            text = page(made)
+        case CardFormat.JSON:
+            text = f"{as_json(made)}\n"
+        case _:
+            assert_never(form)
+    _hand_over(text, entry, file)
+
+
+def _hand_over(page: str, entry: Entry, file: str | None) -> None:
+    """Print a page, or write it into a file and say so.
+
+    Raises:
+        Unusable: the file cannot be written.
+    """
     if file is None:
         print(page, end="")
         return

@@ -19,6 +19,7 @@ and prints.
     explain      `explain`: why a revision failed, or stands where it stands, with the numbers
     report, plot `report`: a page of its own with plots of the evidence
     projection   `plan`: how long a policy takes on some traffic
+    card         `card`: a model card, in the order of Annex IV of the EU's AI Act; card_pages prints it
     aiming       acts of people: which revision and stage one is about, or that there is none
     acts         acts of people: the object, the answer to it, the right that is missing
     ending       `wait`: how a rollout ended

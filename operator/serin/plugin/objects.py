@@ -56,6 +56,7 @@ class Step:
     reason: str | None
     message: str
     gates: tuple[Gate, ...] = ()
+    actor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

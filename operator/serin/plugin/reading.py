@@ -131,6 +131,7 @@ def _step(raw: Raw) -> Step:
         reason=text(raw.get("reason")),
         message=text(raw.get("message")) or "",
         gates=_gates(raw) or _gates(part(raw, "numbers")),
+        actor=text(raw.get("actor")),
     )
 
 

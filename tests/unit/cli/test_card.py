@@ -1,0 +1,115 @@
+"""`card`: what a model card says, and that nobody's text becomes markup in it."""
+
+from __future__ import annotations
+
+import copy
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from serin.plugin.card import Card, card
+from serin.plugin.card_pages import NOT_STATED, escaped, markdown, one_line, page
+from serin.plugin.history import find_revision, history, record_of
+from serin.plugin.reading import deployment_of, revision_of
+from tests.unit.cli.api_server import ApiServer
+from tests.unit.cli.conftest import Run, hold
+from tests.unit.cli.stories import STORIES, Raw, Story
+from tests.unit.cli.test_report import tags
+
+PAGE = Path(__file__).parents[3] / "docs" / "model-cards.md"
+
+
+def made(story: Story, word: str) -> Card:
+    """The card of a revision of a story."""
+    md = deployment_of(story.md)
+    entry = find_revision(history(md, [revision_of(raw) for raw in story.revisions]), word)
+    (raw,) = (one for one in story.revisions if one["metadata"]["name"] == entry.revision.name)
+    return card(md, record_of(md, entry), raw)
+
+
+def described(story: Story, index: int, words: str) -> Story:
+    """The story with a revision whose author wrote the same words everywhere."""
+    revisions: list[Raw] = copy.deepcopy(story.revisions)
+    about = {"intendedUse": words, "limitations": words, "owners": [words], "runbook": words}
+    lineage = {"data": words, "code": words, "run": words, "parameters": {words: words}}
+    revisions[index]["spec"]["model"] |= {"card": about, "lineage": lineage, "uri": words, "digest": words}
+    return Story(story.md, revisions, story.now)
+
+
+def test_it_has_the_nine_points_of_the_annex() -> None:
+    sections = made(STORIES["rolled_back"](), "v2").sections
+    assert [one.title.partition(".")[0] for one in sections] == [str(number) for number in range(1, 10)]
+
+
+def test_what_nobody_wrote_is_not_stated() -> None:
+    text = markdown(made(STORIES["rolled_back"](), "v2"))
+    for name in ("Intended use", "Owners", "Limitations", "Training data", "Risk management system"):
+        assert f"- {name}: {NOT_STATED}" in text
+
+
+def test_it_shows_both_arms_numbers_and_why_it_ended() -> None:
+    text = markdown(made(STORIES["rolled_back"](), "v2"))
+    for words in ("9 of 300 (3.00 %)", "3 of 2700 (0.11 %)", "Rejected (GateFailed)"):
+        assert words in text
+
+
+def test_it_names_who_acted() -> None:
+    (acts,) = made(STORIES["aborted"](), "v2").sections[2].tables
+    assert "ann@example.com" in {row[1] for row in acts.rows}
+
+
+@given(st.text())
+def test_an_escaped_text_reads_as_it_is(words: str) -> None:
+    """Held against a CommonMark parser with tables: one paragraph, no markup, the same letters."""
+    parser = MarkdownIt("commonmark").enable("table").enable("strikethrough")
+    inline = [one for one in parser.parse(f"- Name: {escaped(words)}") if one.type == "inline"]
+    assert len(inline) == 1
+    children = inline[0].children or []
+    assert {one.type for one in children} <= {"text", "text_special"}
+    assert "".join(one.content for one in children) == f"Name: {one_line(words) or NOT_STATED}"
+
+
+@given(st.text(alphabet="<>&\"'|`*_[]()\\\n~#!ab"))
+def test_a_users_text_adds_no_row_no_cell_and_no_tag(words: str) -> None:
+    """Of the Markdown and of the page."""
+    story = STORIES["rolled_back"]()
+    plain, evil = made(described(story, 1, "plain"), "v2"), made(described(story, 1, words or "-"), "v2")
+    parser = MarkdownIt("commonmark").enable("table")
+    assert [one.type for one in parser.parse(markdown(evil))] == [one.type for one in parser.parse(markdown(plain))]
+    assert tags(page(evil)) == tags(page(plain))
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_every_story_has_a_card_for_each_revision(name: str) -> None:
+    story = STORIES[name]()
+    for raw in story.revisions:
+        one = made(story, raw["metadata"]["name"])
+        assert raw["metadata"]["name"] in markdown(one)
+        assert not {tag for tag, _ in tags(page(one))} & {"script", "link", "img", "iframe", "object"}
+
+
+def test_the_example_of_the_documentation_is_what_is_made() -> None:
+    """SERIN_REWRITE=1 writes it anew."""
+    story = copy.deepcopy(STORIES["rolled_back"]())
+    story.revisions[1]["spec"]["model"] |= {
+        "uri": "s3://models/iris/2",
+        "card": {"intendedUse": "Names the species of an iris by four lengths.", "owners": ["team-botany"]},
+        "lineage": {"code": "https://git.example/iris@4f2a91c", "parameters": {"max_depth": "4"}},
+    }
+    head, mark, rest = PAGE.read_text(encoding="utf-8").partition("<!-- card -->\n````markdown\n")
+    tail = rest.rpartition("````\n")[2]
+    found = f"{head}{mark}{markdown(made(story, 'v2'))}````\n{tail}"
+    if os.environ.get("SERIN_REWRITE"):
+        PAGE.write_text(found, encoding="utf-8")
+    assert PAGE.read_text(encoding="utf-8") == found
+
+
+def test_the_command_writes_a_file_in_the_form_that_was_asked_for(run: Run, api: ApiServer, tmp_path: Path) -> None:
+    hold(api, "rolled_back")
+    file = tmp_path / "card.html"
+    assert run("card", "iris", "v2", "-n", "ml", "-o", "html", "--file", str(file)) == 0
+    assert file.read_text().startswith("<!doctype html>")
