@@ -133,6 +133,17 @@ def test_a_new_attempt_takes_the_last_hour_in_one_go() -> None:
     assert [one.seconds for one in others] == [INTERVAL] * 2
 
 
+def test_only_that_hour_comes_by_the_minute() -> None:
+    """What is read live belongs to a comparison; how much stable clumps is measured before it."""
+    prometheus, rollouts = Prometheus(), Rollouts()
+    run(play(prometheus, [(1, wants(History(0.0))), (2 * INTERVAL, nothing)], rollouts))
+    first, *others = rollouts.readings()
+    windows = first.history["errors"].windows
+    assert len(windows) == first.seconds // 60
+    assert {one.total for one in windows} == {40}
+    assert [one.history for one in others] == [{}, {}]
+
+
 def test_history_does_not_reach_into_an_earlier_attempt() -> None:
     """What stable did beside another candidate is not its ordinary self."""
     prometheus, rollouts = Prometheus(), Rollouts()
