@@ -86,8 +86,9 @@ class Jobs:
             self._cache.put("Job", await self._kube.create(JOB, job))
         except Conflict:
             live = await self._claims.ours(view, JOB, name)
-            if live is not None:
-                self._cache.put("Job", live)
+            if live is None:
+                raise  # gone again by now: nothing is in its place, so the next look makes it
+            self._cache.put("Job", live)
         except (Invalid, Forbidden) as error:
             return f"the Job is refused: {error}"
         return None
