@@ -234,7 +234,8 @@ async def test_a_tag_that_moves_does_not_move_what_runs(world: World) -> None:
         (pod,) = await world.list("Pod", deployment=iris.name, slot="a")
         await world.delete("Pod", pod["metadata"]["name"])
         await world.until_gone("Pod", pod["metadata"]["name"])
-        await iris.until_pods("a", 1)
+        await world.eventually(lambda: _another_is_ready(iris, pod), "another pod is ready")
+        await asyncio.sleep(5.0)  # the gateway gets a moment to learn of it
         assert await world.answers(iris.host) == "first", "from the cache, by its digest"
 
         second = store.spec(iris, "2", of="latest")
@@ -245,6 +246,14 @@ async def test_a_tag_that_moves_does_not_move_what_runs(world: World) -> None:
         assert not load.failures, load.failures
         assert await world.answers(iris.host) == "moved", "another revision asks anew"
         assert (await iris.revision("2"))["status"]["artifact"]["digest"] != pinned
+
+
+async def _another_is_ready(iris: Model, before: Json) -> bool:
+    pods = await iris.world.list("Pod", deployment=iris.name, slot="a")
+    return any(
+        pod["metadata"]["uid"] != before["metadata"]["uid"] and condition(pod, "Ready").get("status") == "True"
+        for pod in pods
+    )
 
 
 @together
