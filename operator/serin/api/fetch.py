@@ -68,6 +68,8 @@ class FetchCache(ApiModel):
 class Fetch(ApiModel):
     """How the files at model.uri are brought: by an init container of each pod, verified against model.digest.
 
+    Where model.digest is missing, a Job pins it first, with the same credentials and limits.
+
     Everything here is part of a revision: a change of it is rolled out.
     """
 

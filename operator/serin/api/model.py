@@ -93,7 +93,8 @@ class Model(ApiModel):
     """The digest that the files at uri must have. The container gets it as SERIN_MODEL_DIGEST."""
     fetch: Fetch | None = None
     """Lets an init container bring the files at uri, verified against digest, before the model server starts.
-    Without it nothing is brought."""
+    Without a digest a Job finds it out once, before the first pod, and the revision keeps it in status.artifact.
+    Without fetch nothing is brought."""
     lineage: Lineage | None = None
     """Where the model came from, for the record."""
     card: Card | None = None
@@ -107,10 +108,9 @@ class Model(ApiModel):
             field="digest",
         ),
         Rule(
-            cel="!has(self.fetch) || has(self.digest)",
-            message="fetch needs digest: only files that somebody has pinned are brought; `serin artifact resolve` "
-            "says what the digest of a uri is",
-            holds=lambda model: model.fetch is None or model.digest is not None,
+            cel="!has(self.fetch) || has(self.uri)",
+            message="fetch needs uri: it brings the files at model.uri",
+            holds=lambda model: model.fetch is None or model.uri is not None,
             field="fetch",
         ),
         Rule(

@@ -83,6 +83,19 @@ class RecordEntry(ApiModel):
     """What the gates had seen."""
 
 
+class PinnedArtifact(ApiModel):
+    """What the files at model.uri were when the revision was made."""
+
+    digest: str
+    """The digest that every pod of the revision verifies its files against. Once written it never changes."""
+    uri: str | None = None
+    """The uri, pinned as far as the source can: a tag became a digest, an alias a version. For the record."""
+    size_bytes: int | None = None
+    """Bytes as delivered."""
+    media_type: str | None = None
+    """A media type, or "directory"."""
+
+
 class ModelRevisionStatus(ApiModel):
     """What became of the revision."""
 
@@ -91,6 +104,8 @@ class ModelRevisionStatus(ApiModel):
     verdict: str = "Pending"
     """Pending, Stable (was promoted; status.stable of the ModelDeployment says which one serves now), Rejected
     (failed its trial), Superseded, Aborted, or Failed (the first revision, never ready)."""
+    artifact: PinnedArtifact | None = None
+    """What a resolve Job has pinned; None where spec.model.digest does, or nothing is fetched."""
     was_stable: bool = False
     """Whether it was stable once; then going back to it needs no trial."""
     attempts: int = 0

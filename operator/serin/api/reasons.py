@@ -215,10 +215,11 @@ class Reason(StrEnum):
     ARTIFACT_UNAVAILABLE = About(
         "ArtifactUnavailable",
         "hold",
-        meaning="The files at spec.model.uri cannot be fetched just now: the store does not answer, refuses access or "
-        "has no such files, or the volume is full. That says nothing about the model, and the time does not count.",
+        meaning="The files at spec.model.uri cannot be fetched, or pinned, just now: the store does not answer, "
+        "refuses access or has no such files, or the volume is full. That says nothing about the model, and the time "
+        "does not count.",
         conditions=(_NOT_PROMOTED, _RECONCILING, _NOT_READY),
-        remedy="Do what the message says; the pods try again by themselves.",
+        remedy="Do what the message says; the pods, or the Job that pins the uri, try again by themselves.",
     )
     NOT_READY = About(
         "NotReady",

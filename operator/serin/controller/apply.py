@@ -7,7 +7,9 @@ No write changes nothing.
                           that look came no further, before the status forgets it: a rejected one is remembered
     3  status             the decision is stored BEFORE the weight: killed after it, the next look sees weights
                           that differ from the state and writes them; killed before it, nothing has happened
-    4  slots, Deployments pods and endpoints come before traffic, so growing is before the weight
+    4  pins               which files a revision's uri means is on record before a pod fetches them; where it is not
+                          known yet, a Job that finds it out takes the Deployment's place
+       slots, Deployments pods and endpoints come before traffic, so growing is before the weight
     5  weights            one write moves all rules of the route together
     6  Service            the in-cluster address follows when stable has changed
     7  scaling down       only of what lost its traffic long enough ago (`Desired.surplus`)
@@ -122,6 +124,10 @@ class Writer:
         mark = self._settled.mark(view, decision)
         unused = await self._services.slots(view, desired)
         unwritten: dict[str, str | None] = {}
+        for pin in desired.pins:
+            await self._revisions.pin(view, pin)
+        for resolve in desired.resolves:
+            unwritten[resolve.revision] = await self._jobs.resolve(view, resolve)
         for work in desired.workloads:
             if not work.surplus:
                 unwritten[work.revision] = await self._revisions.workload(view, decision, work)

@@ -1,4 +1,4 @@
-"""Jobs of validations: made when they are asked for, deleted when nobody asks any more.
+"""Jobs of validations, and those that pin a uri: made when they are asked for, deleted when nobody asks any more.
 
 A Job is made under the name of its question and never changed. One that has ended is left to its TTL, log and all, or
 until its stage asks again: its answer is in the status by then.
@@ -9,15 +9,17 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from serin.api.parse import InvalidSpec, parse_model_revision
 from serin.controller.cache import Cache
 from serin.controller.claims import Claims
 from serin.controller.config import Config
 from serin.controller.kube import JOB, Conflict, Forbidden, Invalid, Kube
 from serin.controller.observe import View
-from serin.rollout.decision import Decision, JobWork
+from serin.rollout.decision import Decision, JobWork, ResolveWork
 from serin.rollout.plan import Plan
 from serin.workloads.evaluation import stage_job
 from serin.workloads.jobs import LABEL_STAGE, Running
+from serin.workloads.resolve import resolve_job
 
 Json = dict[str, Any]
 logger = logging.getLogger(__name__)
@@ -32,7 +34,7 @@ class Jobs:
 
     async def write(self, view: View, decision: Decision) -> str | None:
         """Make what is missing and end what is asked no more. Returns the API server's words when it refuses one."""
-        wanted = {work.name for work in decision.desired.jobs}
+        wanted = {work.name for work in decision.desired.jobs} | {work.name for work in decision.desired.resolves}
         again = {work.stage for work in decision.desired.jobs}
         for name, job in view.jobs.items():
             runs = isinstance(view.seen.jobs.get(name), Running)
@@ -62,12 +64,31 @@ class Jobs:
             stable=work.stable,
             image=self._config.evaluation_image,
         )
+        return await self._create(view, work.name, job)
+
+    async def resolve(self, view: View, work: ResolveWork) -> str | None:
+        """Make the Job that says what a revision's uri means. Returns why it cannot be made."""
+        if work.name in view.jobs:
+            return None
+        raw = self._cache.get("ModelRevision", view.md.metadata.namespace, work.revision)
+        if raw is None:
+            return f"ModelRevision {work.revision} is not there"
+        revision = parse_model_revision(raw)
+        if isinstance(revision, InvalidSpec):
+            return f"ModelRevision {work.revision}: {revision}"
+        if self._config.artifacts is None:
+            return "the operator's configuration has no artifacts.image, so nothing can find out what spec.model.uri is"
+        job = resolve_job(view.md, revision, work.name, self._config.artifacts.fetcher())
+        return await self._create(view, work.name, job)
+
+    async def _create(self, view: View, name: str, job: Json) -> str | None:
         try:
             self._cache.put("Job", await self._kube.create(JOB, job))
         except Conflict:
-            live = await self._claims.ours(view, JOB, work.name)
-            if live is not None:
-                self._cache.put("Job", live)
+            live = await self._claims.ours(view, JOB, name)
+            if live is None:
+                raise  # gone again by now: nothing is in its place, so the next look makes it
+            self._cache.put("Job", live)
         except (Invalid, Forbidden) as error:
             return f"the Job is refused: {error}"
         return None

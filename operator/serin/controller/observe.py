@@ -23,6 +23,7 @@ from serin.controller.policies import find_source, remembered_plan
 from serin.controller.twins import rejected_twin
 from serin.metrics.source import MetricSource
 from serin.rollout.decision import Decision
+from serin.rollout.desired import resolving_attempt
 from serin.rollout.observation import Observation, Occupant, Past, Refused, Target, Wanted
 from serin.rollout.plan import Plan
 from serin.rollout.record import last_promotion
@@ -33,8 +34,11 @@ from serin.traffic.router import Router, router_for
 from serin.traffic.state import Absent, Conflict, Routed, RouteState
 from serin.traffic.status import ACCEPTED, accepted
 from serin.traffic.weights import Weights
+from serin.workloads.fetch import fetched_digest
+from serin.workloads.fetching import Fetching
 from serin.workloads.jobs import job_state
 from serin.workloads.pods import ArmHealth, arm_health
+from serin.workloads.resolve import Artifact, is_unpinned, resolution, resolve_name
 from serin.workloads.revision import desired_revision
 
 Json = dict[str, Any]
@@ -73,6 +77,9 @@ def observe(raw: Json, md: ModelDeployment, cache: Cache, memory: Memory, state:
     actions = unanswered(cache, (namespace, name))
     policy = remembered_plan(md, cache, memory, config)
     source = _source(state, policy, config)
+    resolving = _resolving(name, state, revision, revisions, deployments, jobs, pods)
+    unpinned = {name: one if isinstance(one, Artifact) else None for name, one in resolving.items()}
+    found = unpinned.get(revision["metadata"]["name"]) if revision is not None else None
     return View(
         raw=raw,
         md=md,
@@ -95,15 +102,16 @@ def observe(raw: Json, md: ModelDeployment, cache: Cache, memory: Memory, state:
             paused=md.spec.rollout.paused,
             past={name: _past(obj) for name, obj in revisions.items()},
             attempts={name: int((obj.get("status") or {}).get("attempts") or 0) for name, obj in revisions.items()},
-            rejected_as=rejected_twin(revision, revisions),
+            rejected_as=rejected_twin(revision, revisions, found),
             known_good=_known_good(revisions) if actions else (),
             acts=acts_of(actions, memory),
-            health=_health(deployments, pods, memory.unwritten),
+            health=_health(deployments, pods, memory.unwritten, resolving),
             occupants=_occupants(state, deployments, pods),
             adoptable=_adoptable(md, memory),
             refusal=memory.refusal,
             jobs={name: job_state(obj, pods) for name, obj in jobs.items()},
             job_refusal=memory.job_refusal,
+            unpinned=unpinned,
             gateway_reload_seconds=config.gateway_reload_seconds,
             interval_seconds=source.grid.interval if source is not None else 15.0,
             settle_seconds=source.grid.settle if source is not None else 30.0,
@@ -179,12 +187,48 @@ def _known_good(revisions: Mapping[str, Json]) -> tuple[Target, ...]:
     return tuple(Target(obj["metadata"]["name"], obj["spec"]["model"]["version"]) for obj in good)
 
 
-def _health(deployments: Mapping[str, Json], pods: list[Json], unwritten: Mapping[str, str]) -> dict[str, ArmHealth]:
-    """What is with each revision's pods; one whose Deployment cannot be written waits as for a node."""
+def _resolving(
+    deployment: str,
+    state: State,
+    wanted: Json | None,
+    revisions: Mapping[str, Json],
+    deployments: Mapping[str, Json],
+    jobs: Mapping[str, Json],
+    pods: list[Json],
+) -> dict[str, Artifact | Fetching]:
+    """What is known of the files of revisions that nobody has pinned yet."""
+    known = ({wanted["metadata"]["name"]: wanted} if wanted is not None else {}) | dict(revisions)
+    names = {placed.revision for placed in (state.stable, state.candidate) if placed is not None}
+    if wanted is not None:
+        names.add(wanted["metadata"]["name"])
+    found: dict[str, Artifact | Fetching] = {}
+    for name in names & known.keys():
+        if not is_unpinned(known[name]):
+            continue
+        # Somebody deleted the record of what runs: it goes on with the files that it has, wherever a tag points now.
+        kept = fetched_digest(deployments.get(name))
+        job = resolve_name(deployment, name, resolving_attempt(state, name))
+        found[name] = Artifact(kept) if kept is not None else resolution(job, jobs.get(job), pods)
+    return found
+
+
+def _health(
+    deployments: Mapping[str, Json],
+    pods: list[Json],
+    unwritten: Mapping[str, str],
+    resolving: Mapping[str, Artifact | Fetching],
+) -> dict[str, ArmHealth]:
+    """What is with each revision's pods; one whose Deployment cannot be written waits as for a node.
+
+    One whose files are still to be found out stands as one whose pods are still to fetch them.
+    """
     by_revision: dict[str, list[Json]] = defaultdict(list)
     for pod in pods:
         by_revision[(pod["metadata"].get("labels") or {}).get(LABEL_REVISION, "")].append(pod)
     found = {name: arm_health(obj, by_revision.get(name, ())) for name, obj in deployments.items()}
+    for name, one in resolving.items():
+        if isinstance(one, Fetching):
+            found[name] = replace(found.get(name) or arm_health(None, ()), fetching=one)
     for name, words in unwritten.items():
         found[name] = replace(found.get(name) or arm_health(None, ()), pending_message=words)
     return found

@@ -12,11 +12,12 @@ from serin.controller.claims import Claims, Refusal, Stop
 from serin.controller.ensuring import Ensurer
 from serin.controller.kube import DEPLOYMENT, MODEL_REVISION, Conflict, Forbidden, Invalid, Kube
 from serin.controller.observe import View
-from serin.rollout.decision import Decision, Workload
+from serin.rollout.decision import Decision, Pin, Workload
 from serin.rollout.record import is_recorded, with_outcome
 from serin.rollout.state import Outcome
 from serin.workloads.deployment import desired_deployment
 from serin.workloads.fetch import Fetcher, NoFetcher
+from serin.workloads.resolve import is_unpinned
 
 Json = dict[str, Any]
 logger = logging.getLogger(__name__)
@@ -44,6 +45,16 @@ class Revisions:
         except Conflict:
             self._cache.put("ModelRevision", await self._claims.ours(view, MODEL_REVISION, name) or wanted)
 
+    async def pin(self, view: View, pin: Pin) -> None:
+        """Write down what a revision's files are; what is written there once stays."""
+        namespace = view.md.metadata.namespace
+        revision = self._cache.get("ModelRevision", namespace, pin.revision)
+        if revision is None or not is_unpinned(revision):
+            return
+        status = (revision.get("status") or {}) | {"artifact": pin.artifact.to_status()}
+        written = await self._kube.replace(MODEL_REVISION, revision | {"status": status}, "status")
+        self._cache.put("ModelRevision", written)
+
     async def workload(self, view: View, decision: Decision, work: Workload) -> str | None:
         """The Deployment of a revision. Returns why it is not as it should be, to be tried again; None when it is.
 
@@ -53,6 +64,8 @@ class Revisions:
         raw = self._cache.get("ModelRevision", view.md.metadata.namespace, work.revision)
         if raw is None:
             return f"ModelRevision {work.revision} is not there"
+        if is_unpinned(raw):
+            return f"spec.model.uri: nobody knows yet which files of {work.revision} are meant"
         revision = parse_model_revision(raw)
         if isinstance(revision, InvalidSpec):
             return self._refused(view, decision, work, f"ModelRevision {work.revision}: {revision}")

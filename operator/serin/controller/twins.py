@@ -17,16 +17,23 @@ from serin.api.model_revision import ModelRevision, tried_content
 from serin.api.parse import parse_model_revision
 from serin.api.reasons import Reason
 from serin.rollout.observation import Target
+from serin.workloads.resolve import Artifact
 
 Json = dict[str, Any]
 
 
-def rejected_twin(wanted: Json | None, revisions: Mapping[str, Json]) -> Target | None:
-    """Return the rejected revision whose content the wanted one has under another version label."""
+def rejected_twin(wanted: Json | None, revisions: Mapping[str, Json], found: Artifact | None = None) -> Target | None:
+    """Return the rejected revision whose content the wanted one has under another version label.
+
+    found: what its resolve Job has found and nobody has written down yet.
+    """
+    if wanted is not None:
+        wanted = _pinned(revisions.get(wanted["metadata"]["name"], wanted), found)
     digest = _digest(wanted) if wanted is not None else None
     if wanted is None or digest is None:
         return None
-    for name, obj in revisions.items():
+    for name, live in revisions.items():
+        obj = _pinned(live)
         status = obj.get("status") or {}
         same = name != wanted["metadata"]["name"] and _digest(obj) == digest
         if not same or status.get("verdict") != "Rejected":
@@ -38,6 +45,15 @@ def rejected_twin(wanted: Json | None, revisions: Mapping[str, Json]) -> Target 
         if _as_fetched(before) == _as_fetched(now) if fetched else _as_tried(before) == _as_tried(now):
             return Target(name, before.spec.model.version)
     return None
+
+
+def _pinned(revision: Json, found: Artifact | None = None) -> Json:
+    """The revision as if the digest that a Job has found were its own."""
+    spec = revision["spec"]
+    known = found.digest if found is not None else ((revision.get("status") or {}).get("artifact") or {}).get("digest")
+    if spec["model"].get("digest") is not None or known is None:
+        return revision
+    return {**revision, "spec": {**spec, "model": {**spec["model"], "digest": known}}}
 
 
 def _as_fetched(revision: ModelRevision) -> object:

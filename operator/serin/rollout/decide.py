@@ -28,7 +28,7 @@ from serin.rollout.draining import drains, scaled_down
 from serin.rollout.ending import end, promote, record, record_gap, stay
 from serin.rollout.evidence import SILENT_SECONDS_MIN, Around, absorb, open_gates, waiting_gates, with_soak
 from serin.rollout.look import Look
-from serin.rollout.observation import Observation, Refused, Target
+from serin.rollout.observation import Observation, Past, Refused, Target
 from serin.rollout.plan import Approval, Plan
 from serin.rollout.rules import rule
 from serin.rollout.rulings import WAITING, Advance, Hold, RollBack, Ruling, TakeAll, Wait
@@ -143,6 +143,9 @@ def take_in(seen: Observation, state: State, attempt: Attempt, candidate: Placed
 def _go_on(seen: Observation, state: State, attempt: Attempt, candidate: Placed, now: datetime) -> Decision:
     if seen.refusal is not None:
         return end(seen, state, attempt, candidate, End.REFUSED, Reason.INVALID_TEMPLATE, seen.refusal, now)
+    if (twin := _found_out(seen, attempt, candidate)) is not None:
+        message = f"{starting.same_content(candidate.revision, twin)} and is not tried again by itself"
+        return end(seen, state, attempt, candidate, End.REFUSED, Reason.PREVIOUSLY_REJECTED, message, now)
     stable_health = seen.health.get(state.stable.revision) if state.stable is not None else None
     if stable_health is not None and stable_health.restarts < attempt.stable_restarts:
         # Pods were replaced, and their restarts went with them.
@@ -158,6 +161,13 @@ def _go_on(seen: Observation, state: State, attempt: Attempt, candidate: Placed,
             return _compare(seen, state, attempt, candidate, now)
         case _:
             assert_never(attempt.kind)
+
+
+def _found_out(seen: Observation, attempt: Attempt, candidate: Placed) -> Target | None:
+    """The rejected revision whose content a uri turns out to mean, unless a person asked for another attempt."""
+    untried = seen.past.get(candidate.revision, Past.UNTRIED) is Past.UNTRIED
+    retried = any(step.decision == "retry" for step in attempt.steps)
+    return seen.rejected_as if seen.unpinned.get(candidate.revision) is not None and untried and not retried else None
 
 
 def _uncompared(seen: Observation, state: State, attempt: Attempt, candidate: Placed, now: datetime) -> Decision:

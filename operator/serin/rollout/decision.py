@@ -9,6 +9,7 @@ from serin.api.names import Slot
 from serin.api.reasons import Reason
 from serin.rollout.state import State
 from serin.traffic.weights import Weights
+from serin.workloads.resolve import Artifact
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,22 @@ class JobWork:
 
 
 @dataclass(frozen=True, slots=True)
+class ResolveWork:
+    """A Job that has to be there: which files the uri of a revision means."""
+
+    name: str
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """What a revision's files are, to be written down before its first pod."""
+
+    revision: str
+    artifact: Artifact
+
+
+@dataclass(frozen=True, slots=True)
 class Desired:
     """What the cluster should look like.
 
@@ -43,6 +60,8 @@ class Desired:
 
     workloads: tuple[Workload, ...] = ()
     jobs: tuple[JobWork, ...] = ()
+    resolves: tuple[ResolveWork, ...] = ()
+    pins: tuple[Pin, ...] = ()
     weights: Weights | None = None
     serving: Slot | None = None
     adopted: tuple[tuple[Slot, str], ...] = ()

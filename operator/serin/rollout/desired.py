@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from serin.rollout.decision import Desired, JobWork, Workload
+from collections.abc import Iterable
+
+from serin.rollout.decision import Desired, JobWork, Pin, ResolveWork, Workload
 from serin.rollout.observation import Observation
 from serin.rollout.plan import Bake
 from serin.rollout.state import Attempt, Kind, Placed, State
 from serin.rollout.validation import job_name, standing_of
 from serin.traffic.weights import Weights
 from serin.workloads.capacity import replicas_needed
+from serin.workloads.resolve import resolve_name
 
 
 def desired(state: State, seen: Observation) -> Desired:
@@ -19,6 +22,8 @@ def desired(state: State, seen: Observation) -> Desired:
     if state.candidate is not None and state.attempt is not None:
         replicas = candidate_replicas(state.attempt, seen.replicas)
         workloads.append(Workload(state.candidate.revision, state.candidate.slot, replicas))
+    resolves, pins = _pinning(workloads, state, seen)
+    unknown = {work.revision for work in resolves}
     jobs: list[JobWork] = []
     if state.candidate is not None and state.attempt is not None and state.stable is not None:
         asked = standing_of(state.attempt)
@@ -27,12 +32,39 @@ def desired(state: State, seen: Observation) -> Desired:
             jobs.append(JobWork(name, asked.name, state.candidate.revision, state.candidate.slot, state.stable.slot))
     serving = state.stable or (state.candidate if _ready(state.candidate, seen) else None)
     return Desired(
-        workloads=tuple(workloads),
+        # No pod of a revision before its files are known.
+        workloads=tuple(work for work in workloads if work.revision not in unknown),
+        resolves=resolves,
+        pins=pins,
         jobs=tuple(jobs),
         weights=weights(state),
         serving=serving.slot if serving is not None else None,
         adopted=((state.stable.slot, state.stable.adopted),) if state.stable and state.stable.adopted else (),
     )
+
+
+def _pinning(
+    workloads: Iterable[Workload], state: State, seen: Observation
+) -> tuple[tuple[ResolveWork, ...], tuple[Pin, ...]]:
+    """What is to be found out, and what is to be written down."""
+    resolves: list[ResolveWork] = []
+    pins: list[Pin] = []
+    for work in workloads:
+        if work.revision not in seen.unpinned:
+            continue
+        artifact = seen.unpinned[work.revision]
+        if artifact is None:
+            name = resolve_name(seen.name, work.revision, resolving_attempt(state, work.revision))
+            resolves.append(ResolveWork(name, work.revision))
+        else:
+            pins.append(Pin(work.revision, artifact))
+    return tuple(resolves), tuple(pins)
+
+
+def resolving_attempt(state: State, revision: str) -> int:
+    """The number of the attempt that asks what a revision's uri means; 0 for one that serves, whose record is gone."""
+    trial = state.candidate is not None and state.candidate.revision == revision
+    return state.attempt.number if trial and state.attempt is not None else 0
 
 
 def surplus(state: State, seen: Observation, drained: frozenset[str]) -> tuple[Workload, ...]:

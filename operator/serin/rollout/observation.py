@@ -21,6 +21,7 @@ from serin.traffic.state import RouteState
 from serin.traffic.status import ACCEPTED, Acceptance
 from serin.workloads.jobs import JobState
 from serin.workloads.pods import ArmHealth
+from serin.workloads.resolve import Artifact
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,8 @@ class Observation:
     rejected_as: the revision that had the target's content under another version label, and was rejected.
     refusal: the API server's words when it refused the target's Deployment in this very pass.
     jobs: what became of the Jobs of validations, by name. job_refusal: why one could not be made.
+    unpinned: revisions whose files nobody has pinned yet, of those that are placed or wanted; with what their resolve
+        Job has found, None while it has not.
     replicas: what the spec asks for.
     acceptance: what the gateways say about the route.
     interval_seconds, settle_seconds: of the metrics grid; a reading at t covers what happened until t - settle.
@@ -100,6 +103,7 @@ class Observation:
     refusal: str | None = None
     jobs: Mapping[str, JobState] = field(default_factory=dict)
     job_refusal: str | None = None
+    unpinned: Mapping[str, Artifact | None] = field(default_factory=dict)
     acceptance: Acceptance = ACCEPTED
     gateway_reload_seconds: float = 5.0
     interval_seconds: float = 15.0

@@ -69,11 +69,16 @@ def _rejected_before(seen: Observation, target: Target) -> str | None:
         return f"spec.model.version: {target.revision} was rolled back before"
     twin = seen.rejected_as
     if past is Past.UNTRIED and twin is not None:
-        return (
-            f"spec.model.digest: {target.revision} is the content of version {twin.version} ({twin.revision}), "
-            f"which was rolled back,"
-        )
+        return same_content(target.revision, twin)
     return None
+
+
+def same_content(revision: str, twin: Target) -> str:
+    """Say of which rejected revision another one is the content."""
+    return (
+        f"spec.model.digest: {revision} is the content of version {twin.version} ({twin.revision}), "
+        f"which was rolled back,"
+    )
 
 
 def resting(outcome: Outcome, state: State) -> Standing:

@@ -70,6 +70,11 @@ def _of_container(status: Mapping[str, Any], where: str) -> Fetching | None:
     return Fetching("unavailable", f"container {FETCH_CONTAINER} of {where}: {waiting['reason']}{words}"[:_WORDS_MAX])
 
 
+def failure(ended: Mapping[str, Any] | None, where: str) -> Fetching | None:
+    """Read how the container of a resolve Job failed; None when none has."""
+    return _failed(ended, where) if ended else None
+
+
 def _failed(ended: Mapping[str, Any], where: str) -> Fetching:
     said = _said(ended.get("message"))
     if said is None:

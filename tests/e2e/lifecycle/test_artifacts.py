@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
+import os
 import sys
 import tarfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from tests.cluster.process import Process
@@ -209,3 +211,117 @@ async def _retry(iris: Model, revision: str) -> None:
     metadata = {"name": f"{iris.name}-again", "namespace": NAMESPACE}
     raw = {"apiVersion": "serin.dev/v1alpha1", "kind": "RolloutAction", "metadata": metadata, "spec": spec}
     await iris.world.api.request("POST", PATHS["RolloutAction"].format(NAMESPACE), raw)
+
+
+# --- nobody has pinned them ----------------------------------------------------------------------------------------
+
+
+@together
+async def test_a_tag_that_moves_does_not_move_what_runs(world: World) -> None:
+    """A uri without a digest is pinned once: a new pod gets the files of the first one, or none at all."""
+    iris = world.model("floating")
+    with store_of(world, iris.name, 18086) as store:
+        store.put("latest", archive({"version": b"first"}))
+        first = store.spec(iris, "1", of="latest")
+        pinned = first["spec"]["model"].pop("digest")
+        await iris.apply(first)
+        await iris.until(promoted("1"))
+        assert await world.answers(iris.host) == "first"
+        assert (await iris.revision("1"))["status"]["artifact"]["digest"] == pinned
+        assert "digest" not in (await iris.revision("1"))["spec"]["model"]
+
+        store.put("latest", archive({"version": b"moved"}))
+        (pod,) = await world.list("Pod", deployment=iris.name, slot="a")
+        await world.delete("Pod", pod["metadata"]["name"])
+        await world.until_gone("Pod", pod["metadata"]["name"])
+        await world.eventually(lambda: _another_is_ready(iris, pod), "another pod is ready")
+        await asyncio.sleep(5.0)  # the gateway gets a moment to learn of it
+        assert await world.answers(iris.host) == "first", "from the cache, by its digest"
+
+        second = store.spec(iris, "2", of="latest")
+        del second["spec"]["model"]["digest"]
+        async with world.load(iris.host) as load:
+            await iris.apply(second)
+            await iris.until(promoted("2"))
+        assert not load.failures, load.failures
+        assert await world.answers(iris.host) == "moved", "another revision asks anew"
+        assert (await iris.revision("2"))["status"]["artifact"]["digest"] != pinned
+
+
+async def _another_is_ready(iris: Model, before: Json) -> bool:
+    pods = await iris.world.list("Pod", deployment=iris.name, slot="a")
+    return any(
+        pod["metadata"]["uid"] != before["metadata"]["uid"] and condition(pod, "Ready").get("status") == "True"
+        for pod in pods
+    )
+
+
+@together
+async def test_a_store_that_is_down_keeps_a_revision_from_being_pinned(world: World) -> None:
+    """No pod before its files are known; the Job is tried again by itself, and stable serves on."""
+    iris = world.model("unpinned-down")
+    with store_of(world, iris.name, 18087) as store:
+        await iris.apply(store.spec(iris, "1"))
+        await iris.until(promoted("1"))
+        store.stop()
+        second = store.spec(iris, "2")
+        pinned = second["spec"]["model"].pop("digest")
+        async with world.load(iris.host) as load:
+            await iris.apply(second)
+            md = await iris.until(waiting("ArtifactUnavailable", "does not answer"))
+            assert serving(md, "1")
+            assert not await world.list("Pod", deployment=iris.name, slot="b")
+            store.start()
+            await iris.until(promoted("2"))
+        assert not load.failures, load.failures
+        assert (await iris.revision("2"))["status"]["artifact"]["digest"] == pinned
+
+
+@together
+async def test_versions_by_s3_are_pinned_and_promoted(world: World) -> None:
+    """Two prefixes of a bucket, with keys from a Secret for the Job and the init container alike."""
+    iris = world.model("by-s3")
+    port = 18088
+    root = world.folder / "s3"
+    for version in ("1", "2"):
+        folder = root / "models" / iris.name / version
+        folder.mkdir(parents=True)
+        (folder / "version").write_text(version)
+    keys = {
+        "AWS_ENDPOINT_URL": f"http://{NODE_ADDRESS}:{port}",
+        "AWS_ACCESS_KEY_ID": "ann",
+        "AWS_SECRET_ACCESS_KEY": "s3cret-key-of-the-tests",
+    }
+    await world.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "model-store", "namespace": NAMESPACE},
+            "stringData": keys,
+        }
+    )
+    command = [
+        *(str(Path(sys.executable).parent / "rclone"), "serve", "s3", "--addr", f"{NODE_ADDRESS}:{port}"),
+        *("--auth-key", f"ann,{keys['AWS_SECRET_ACCESS_KEY']}", "--config", os.devnull, "--vfs-cache-mode", "off"),
+        str(root),
+    ]
+    with (world.folder / "s3.log").open("ab") as log:
+        server = world.cluster.popen(command, stdout=log, stderr=log)
+    try:
+        for version in ("1", "2"):
+            md = iris.spec(version)
+            md["spec"]["model"] |= {
+                "uri": f"s3://models/{iris.name}/{version}",
+                "fetch": {"envFrom": [{"secretRef": {"name": "model-store"}}]},
+            }
+            async with world.load(iris.host) as load:
+                await iris.apply(md)
+                await iris.until(promoted(version))
+            assert await world.answers(iris.host) == version
+            artifact = (await iris.revision(version))["status"]["artifact"]
+            assert artifact["mediaType"] == "directory"
+            if version == "2":
+                assert not load.failures, load.failures
+    finally:
+        server.terminate()
+        server.wait(10)

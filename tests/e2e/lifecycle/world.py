@@ -53,6 +53,7 @@ PATHS = {
     "Deployment": "/apis/apps/v1/namespaces/{0}/deployments",
     "Service": "/api/v1/namespaces/{0}/services",
     "Job": "/apis/batch/v1/namespaces/{0}/jobs",
+    "Secret": "/api/v1/namespaces/{0}/secrets",
     "Pod": "/api/v1/namespaces/{0}/pods",
     "Event": "/apis/events.k8s.io/v1/namespaces/{0}/events",
 }

@@ -129,10 +129,10 @@ BAD = (
         "digest needs uri",
     ),
     _md(
-        "files to fetch that nobody has pinned",
-        {"spec/model/uri": "s3://b/i", "spec/model/fetch": {}},
+        "files to fetch from nowhere",
+        {"spec/model/fetch": {}},
         "spec.model.fetch",
-        "fetch needs digest",
+        "fetch needs uri",
     ),
     _md(
         "a cache that is two",

@@ -1,0 +1,140 @@
+"""The Job that pins a uri, and what is made of its words."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from serin.api.model_revision import ModelRevision
+from serin.workloads import Fetcher, desired_deployment, desired_revision
+from serin.workloads.fetch import fetched_digest
+from serin.workloads.fetching import Fetching
+from serin.workloads.jobs import LABEL_JOB
+from serin.workloads.resolve import Artifact, is_unpinned, resolution, resolve_job, resolve_name
+from tests.unit.workloads.builders import deployment, revision
+
+Json = dict[str, Any]
+DIGEST = f"sha256:{'1' * 64}"
+FETCHER = Fetcher("serin-artifacts:1", ("serin",), allow_http=True)
+RESOLVED = {"outcome": "resolved", "uri": "oci://r/iris@sha256:2", "digest": DIGEST, "size": 7, "media": "directory"}
+NAME = "iris-r-0123456789"
+
+
+def job(condition: str | None = None) -> Json:
+    conditions = [{"type": condition, "status": "True", "reason": "R", "message": "M"}] if condition else []
+    return {"metadata": {"name": NAME}, "status": {"conditions": conditions}}
+
+
+def pod(message: str | None, code: int = 0, at: str = "2026-11-28T09:00:00Z", of: str = NAME) -> Json:
+    """A pod of the Job that has ended."""
+    ended = {"exitCode": code, "reason": "Completed" if code == 0 else "Error", "message": message}
+    return {
+        "metadata": {"name": "p", "creationTimestamp": at, "labels": {LABEL_JOB: of}},
+        "status": {
+            "phase": "Failed" if code else "Succeeded",
+            "containerStatuses": [{"name": "serin-resolve", "state": {"terminated": ended}}],
+        },
+    }
+
+
+def failed(reason: str, field: str = "spec.model.uri") -> str:
+    return json.dumps({"outcome": "failed", "reason": reason, "field": field, "message": "words", "retry": False})
+
+
+def state(found: Artifact | Fetching) -> str:
+    return found.state if isinstance(found, Fetching) else "resolved"
+
+
+def test_the_job_asks_as_whom_and_with_what_the_pods_will_fetch() -> None:
+    """Service account, credentials, limits and cache of the model; none of its labels, which selectors may match."""
+    spec = {"serviceAccountName": "reader", "nodeSelector": {"gpu": "no"}, "containers": [{"name": "m", "image": "i"}]}
+    md = deployment(
+        uri="s3://models/$(HOME)/2",
+        template={"metadata": {"labels": {"app": "shop"}}, "spec": spec},
+        fetch={
+            "cache": {"hostPath": {"path": "/cache"}, "sizeLimit": "2Gi"},
+            "envFrom": [{"secretRef": {"name": "store"}}],
+            "maxBytes": "1Gi",
+            "timeout": "10m",
+        },
+    )
+    made = resolve_job(md, revision(md), NAME, FETCHER)
+    template = made["spec"]["template"]
+    assert "app" not in template["metadata"]["labels"]
+    assert "serin.dev/revision" not in template["metadata"]["labels"]
+    assert template["spec"]["serviceAccountName"] == "reader"
+    assert template["spec"]["nodeSelector"] == {"gpu": "no"}
+    (container,) = template["spec"]["containers"]
+    assert container["command"] == ["serin", "artifact", "resolve"]
+    assert container["args"] == [
+        *("--cache", "/mnt/serin/cache", "--cache-bytes", "2Gi", "--max-bytes", "1Gi", "--timeout", "600"),
+        *("--allow-http", "s3://models/$$(HOME)/2"),
+    ]
+    assert container["envFrom"] == [{"secretRef": {"name": "store"}}]
+    assert [one["name"] for one in template["spec"]["volumes"]] == ["serin-model-cache"]
+    assert made["spec"]["activeDeadlineSeconds"] == 900
+
+
+def test_another_attempt_asks_again_under_another_name() -> None:
+    assert resolve_name("iris", "iris-2-abcde", 1) == resolve_name("iris", "iris-2-abcde", 1)
+    assert len({resolve_name("iris", "iris-2-abcde", attempt) for attempt in (1, 2, 3)}) == 3
+
+
+def test_pods_fetch_what_was_pinned_and_nobody_vouches_for_it() -> None:
+    """So pickles stay refused; and a Deployment alone still tells by which digest it fetches."""
+    md = deployment(uri="s3://models/iris/2", fetch={})
+    raw = desired_revision(md)
+    assert is_unpinned(raw)
+    raw["status"] = {"artifact": {"digest": DIGEST}}
+    assert not is_unpinned(raw)
+    built = desired_deployment(md, ModelRevision.model_validate(raw), "b", 1, fetcher=FETCHER)
+    pod = built["spec"]["template"]["spec"]
+    args = pod["initContainers"][0]["args"]
+    assert args[args.index("--resolved-digest") + 1] == DIGEST
+    assert "--digest" not in args
+    assert {"name": "SERIN_MODEL_DIGEST", "value": DIGEST} in pod["containers"][0]["env"]
+    assert fetched_digest(built) == DIGEST
+
+
+@pytest.mark.parametrize("model", [{}, {"uri": "s3://m/2"}, {"uri": "s3://m/2", "digest": DIGEST, "fetch": {}}])
+def test_nothing_else_is_asked_for(model: Json) -> None:
+    """Not what is in the image, what the container fetches itself, or what somebody pinned."""
+    assert not is_unpinned(desired_revision(deployment(**model)))
+
+
+def test_an_answer_is_taken_with_what_it_says_for_the_record() -> None:
+    found = resolution(NAME, job("Complete"), [pod(json.dumps(RESOLVED))])
+    assert found == Artifact(DIGEST, "oci://r/iris@sha256:2", 7, "directory")
+    assert isinstance(found, Artifact)
+    assert found.to_status() == {
+        "digest": DIGEST,
+        "uri": "oci://r/iris@sha256:2",
+        "sizeBytes": 7,
+        "mediaType": "directory",
+    }
+
+
+@pytest.mark.parametrize(
+    ("sentence", "live", "pods", "expected"),
+    [
+        ("it is not there yet", None, [], "running"),
+        ("it has just begun", job(), [], "running"),
+        ("a success before its Job has ended", job(), [pod(json.dumps(RESOLVED))], "running"),
+        ("its pod is not seen yet", job("Complete"), [], "running"),
+        ("the pod of another Job", job("Complete"), [pod(json.dumps(RESOLVED), of="other")], "running"),
+        ("a try failed, others follow", job(), [pod(failed("SourceUnavailable"), 75)], "unavailable"),
+        ("it gave up", job("Failed"), [pod(failed("SourceUnavailable"), 75)], "unavailable"),
+        ("nothing is there", job("Failed"), [pod(failed("ArtifactNotFound"), 1)], "unavailable"),
+        ("it is too large", job("Failed"), [pod(failed("TooLarge"), 1)], "refused"),
+        ("it was killed", job("Failed"), [pod(None, 137)], "unavailable"),
+        ("it babbled", job("Complete"), [pod("hello")], "unavailable"),
+        ("a success in words that failed in deed", job("Failed"), [pod(json.dumps(RESOLVED), 0)], "unavailable"),
+        ("no digest", job("Complete"), [pod(json.dumps(RESOLVED | {"digest": "md5:1"}))], "unavailable"),
+        ("a digest that is none", job("Complete"), [pod(json.dumps(RESOLVED | {"digest": "sha256:x"}))], "unavailable"),
+    ],
+)
+def test_what_is_no_answer(sentence: str, live: Json | None, pods: list[Json], expected: str) -> None:
+    """Whatever cannot be read is no artifact, and nothing against the model."""
+    assert state(resolution(NAME, live, pods)) == expected, sentence
