@@ -111,6 +111,10 @@ cluster-tests: tools helm ## integration and end-to-end tests on the local clust
 bench-scale: tools ## a thousand ModelDeployments, two hundred rollouts at once (about 20 minutes)
 	$(BIN)/python -m tests.bench.scale
 
+.PHONY: bench-revisions
+bench-revisions: tools ## two hundred revisions of one ModelDeployment: objects and memory (about 20 minutes)
+	$(BIN)/python -m tests.bench.revisions
+
 .PHONY: bench-stats
 bench-stats: setup ## what the sequential tests decide when, and what an update costs
 	$(BIN)/python -m tests.bench.stats.bench_decisions

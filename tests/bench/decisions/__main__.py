@@ -96,7 +96,7 @@ def main() -> None:
             (DOCS / "decisions-worst.md").write_text(text)
         return
     step, runs = (9, 50) if given.quick else (1, given.runs)
-    few, edge_runs = max(runs // 4, 20), runs if given.quick else 3 * runs
+    few, edge_runs = max(runs // 10, 20), runs if given.quick else 3 * runs
     outcomes = simulate(grid()[::step], 1, runs, given.processes)
     worst = {} if given.quick else _worst_again(outcomes, runs, given.processes, 5)
     weighed = _mapped(

@@ -80,6 +80,12 @@ class Fleet:
         command += ["--kubeconfig", str(self.cluster.kubeconfig_inside)]
         return self.cluster.popen(command, stdout=log, stderr=log)
 
+    def start_stub(self, slots: list[list[Any]]) -> Process:
+        """Start the stand-in for Prometheus; a slot is namespace, Service, requests a second, share of bad ones."""
+        path = self.folder / "slots.json"
+        path.write_text(json.dumps(slots))
+        return self.cluster.popen([sys.executable, "-m", "tests.bench.stub_prometheus", str(path), str(STUB_PORT)])
+
     def metrics(self) -> dict[str, float]:
         """Read the operator's own metrics; empty while it does not answer."""
         try:
@@ -135,22 +141,19 @@ async def bench(options: argparse.Namespace) -> None:
         kube = await Kube.connect(str(cluster.kubeconfig))
         fleet = Fleet(cluster, kube, folder)
         try:
-            stub = _start_stub(fleet, options)
+            stub = fleet.start_stub(_slots(options.rollouts))
             await _measure(fleet, options)
         finally:
             stub.kill()
             await kube.close()
 
 
-def _start_stub(fleet: Fleet, options: argparse.Namespace) -> Process:
-    slots = [
+def _slots(rollouts: int) -> list[list[Any]]:
+    return [
         [f"fleet-{number % NAMESPACES}", f"model-{number}-{slot}", 200, 0.0]
-        for number in range(options.rollouts)
+        for number in range(rollouts)
         for slot in ("a", "b")
     ]
-    path = fleet.folder / "slots.json"
-    path.write_text(json.dumps(slots))
-    return fleet.cluster.popen([sys.executable, "-m", "tests.bench.stub_prometheus", str(path), str(STUB_PORT)])
 
 
 async def _measure(fleet: Fleet, options: argparse.Namespace) -> None:
