@@ -1,0 +1,1 @@
+"""How long `kubectl serin` takes on a thousand ModelDeployments."""
