@@ -1,8 +1,8 @@
 """Serin's own test on the simulated traffic: the very code of `serin.stats`, many rollouts as the rows of a matrix.
 
 The margin is frozen from stable's hour before the rollout, the tolerance is a quarter of it, and over-dispersion is
-assumed as 1.25, as the operator does where it could measure nothing. The soak is five minutes. The interval, which takes no part in
-a verdict, is left out: it is three quarters of the work.
+assumed as 1.25, as the operator does where it could measure nothing. The soak is five minutes. The interval, which
+takes no part in a verdict, is left out: it is three quarters of the work.
 """
 
 from __future__ import annotations
