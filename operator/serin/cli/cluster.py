@@ -6,11 +6,11 @@ are read as plain JSON, in pages, because building a thousand model objects take
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+import orjson
 import urllib3
 from kubernetes import client as kubernetes_client
 from kubernetes import config as kubernetes_config
@@ -138,7 +138,7 @@ class Cluster:
         answer = self._send("GET", _path(DEPLOYMENTS, namespace), query=query, read_seconds=WATCH_SECONDS + 30.0)
         try:
             for line in _lines(answer):
-                event = json.loads(line)
+                event = orjson.loads(line)
                 if event.get("type") == "ERROR":
                     return  # too old a resourceVersion: begin anew
                 if event.get("type") in {"ADDED", "MODIFIED"}:
@@ -165,7 +165,7 @@ class Cluster:
         data = answer.data
         if 200 <= answer.status < 300:
             try:
-                parsed: Json = json.loads(data)
+                parsed: Json = orjson.loads(data)
             except ValueError as error:
                 raise Unreachable(f"{path}: the answer is not JSON", _PROXY) from error
             return parsed

@@ -8,6 +8,7 @@ Kubernetes client, pydantic, numpy or rich.
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import Annotated, Literal
 
@@ -44,6 +45,8 @@ app = typer.Typer(
 
 def main() -> None:
     """Run a command; see `serin.cli.failure` and `serin.plugin.ending` for exit codes."""
+    # A thousand ModelDeployments are a million objects and none of them is garbage; looking for some takes its time.
+    gc.set_threshold(100_000, 50, 50)
     try:
         app(prog_name="kubectl serin")
     except Failure as failure:
