@@ -21,6 +21,7 @@ from tests.bench.decisions.report import Outcomes
 from tests.bench.decisions.scenarios import Scenario, Truth, grid
 
 SEED = 2026
+CONFIRMING_RUNS = 10_000
 Task = TypeVar("Task")
 Found = TypeVar("Found")
 DOCS = Path(__file__).parents[3] / "docs" / "benchmarks"
@@ -45,23 +46,23 @@ def _mapped(function: Callable[[Task], Found], tasks: Sequence[Task], processes:
         return pool.map(function, tasks, chunksize=4)
 
 
-def _worst_again(outcomes: Outcomes, runs: int, processes: int, missed: int) -> dict[str, tuple[Outcomes, int]]:
-    """The worst scenarios with fresh traffic: the worst of many are partly the unlucky ones."""
+def _worst_again(outcomes: Outcomes, runs: int, processes: int) -> dict[str, tuple[Outcomes, int]]:
+    """The worst scenarios again, so many rollouts of each: the worst of many are partly the unlucky ones."""
     kinds: tuple[tuple[str, Truth, int, int], ...] = (
         ("false rollback", "equal", -1, 20),
-        ("missed regression", "regression", 1, missed),
+        ("missed regression", "regression", 1, 5),
     )
     found = {}
     for word, truth, verdict, count in kinds:
         chosen = report.worst(outcomes, truth, verdict, count)
-        found[word] = (simulate(chosen, 2, 10 * runs, processes, (rules.SERIN,)), verdict)
+        found[word] = (simulate(chosen, 2, runs, processes, (rules.SERIN,)), verdict)
     return found
 
 
 def _confirmed(runs: int, processes: int) -> dict[str, tuple[Outcomes, int]]:
     """Serin alone on every scenario but those in which either verdict is right, then the worst again."""
     chosen = [scenario for scenario in grid() if scenario.truth != "inside"]
-    return _worst_again(simulate(chosen, 1, runs, processes, (rules.SERIN,)), runs, processes, 20)
+    return _worst_again(simulate(chosen, 1, runs, processes, (rules.SERIN,)), CONFIRMING_RUNS, processes)
 
 
 def _ramped(task: tuple[Scenario, tuple[int, ...], int]) -> dict[str, rules.Result]:
@@ -84,21 +85,21 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=1000, help="rollouts of each scenario")
     parser.add_argument("--no-write", action="store_true", help="print only")
     parser.add_argument(
-        "--confirm", action="store_true", help="only the worst scenarios again, with ten times the runs"
+        "--confirm", action="store_true", help=f"only the worst scenarios again, {CONFIRMING_RUNS:,} rollouts of each"
     )
     given = parser.parse_args()
     begin = time.monotonic()
     if given.confirm:
-        text = page.worst_text(_confirmed(given.runs, given.processes), given.runs)
+        text = page.worst_text(_confirmed(given.runs, given.processes), given.runs, CONFIRMING_RUNS)
         print(text)
         print(f"{time.monotonic() - begin:.0f} s with {given.processes} processes")
         if not given.no_write:
             (DOCS / "decisions-worst.md").write_text(text)
         return
     step, runs = (9, 50) if given.quick else (1, given.runs)
-    few, edge_runs = max(runs // 10, 20), runs if given.quick else 3 * runs
+    few, edge_runs = max(runs // 5, 20), runs if given.quick else 3 * runs
     outcomes = simulate(grid()[::step], 1, runs, given.processes)
-    worst = {} if given.quick else _worst_again(outcomes, runs, given.processes, 5)
+    worst = {} if given.quick else _worst_again(outcomes, 10 * runs, given.processes)
     weighed = _mapped(
         _ramped, [(s, (SEED, 3, i), few) for i, s in enumerate(ramped.scenarios()[::step])], given.processes
     )

@@ -100,16 +100,16 @@ class Found:
     runs_edges: int
 
 
-def worst_text(worst: Mapping[str, tuple[Outcomes, int]], runs: int) -> str:
-    """The page of `--confirm`: the worst scenarios alone."""
-    return _HEAD_WORST.format(runs=f"{runs:,}") + _worst(worst, runs)
+def worst_text(worst: Mapping[str, tuple[Outcomes, int]], runs: int, again: int) -> str:
+    """The page of `--confirm`: the worst scenarios alone. runs: to find them; again: to confirm them."""
+    return _HEAD_WORST.format(runs=f"{runs:,}") + _worst(worst, again)
 
 
 def _worst(worst: Mapping[str, tuple[Outcomes, int]], runs: int) -> str:
     parts = []
     for kind, (again, verdict) in worst.items():
         table, rate, bound = report.again(again, verdict)
-        parts += [_WORST.format(runs=f"{10 * runs:,}", kind=kind, rate=rate, bound=bound), table + "\n"]
+        parts += [_WORST.format(runs=f"{runs:,}", kind=kind, rate=rate, bound=bound), table + "\n"]
     return "\n".join(parts)
 
 
@@ -123,7 +123,7 @@ def text(found: Found) -> str:
         report.gentle(outcomes, rules.NAMES) + "\n",
     ]
     if found.worst:
-        parts.append(_worst(found.worst, runs))
+        parts.append(_worst(found.worst, 10 * runs))
     few = found.runs_few
     parts += [
         _RAMPED.format(million=ramped.BUDGET_PER_MILLION, least=ramped.BUDGET_LEAST, runs=few),
