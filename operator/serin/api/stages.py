@@ -110,6 +110,10 @@ class Canary(ApiModel):
     passed). The last canary stage waits for every required gate's pass in any case."""
     min_requests: Annotated[int, Field(ge=0, le=1_000_000_000)] = 0
     """How many requests the candidate must have got in this stage before it is left."""
+    early: bool = False
+    """Whether the soak ends as soon as the evidence that the candidate is good is overwhelming: four hundred to one for
+    every required gate, where twenty to one are a pass. A soak is for what no count can show, a cache that fills or a
+    job at the full hour; leave it false where that matters."""
     excess_failures: Annotated[int, Field(ge=0, le=1_000_000_000)] | None = None
     """Makes the stage a ramp: the weight rises to `weight` in steps (1, 5, 20, 50 %), each taken when a
     bad candidate could be expected to cost at most so many failures there, beyond what the first weight of the rollout

@@ -32,6 +32,7 @@ from serin.rollout.observation import Observation, Past, Refused, Target
 from serin.rollout.plan import Approval, Plan
 from serin.rollout.rules import rule
 from serin.rollout.rulings import WAITING, Advance, Hold, RollBack, Ruling, TakeAll, Wait
+from serin.rollout.soaking import ended_early
 from serin.rollout.state import Attempt, End, Kind, Placed, State
 from serin.rollout.uncompared import first, go_back
 from serin.rollout.windows import closed
@@ -207,7 +208,7 @@ def _replanned(attempt: Attempt, plan: Plan) -> Attempt:
 def _compare(seen: Observation, state: State, attempt: Attempt, candidate: Placed, now: datetime) -> Decision:
     stable = state.stable
     assert stable is not None  # noqa: S101 - a comparison starts only beside a stable revision
-    attempt = take_in(seen, replace(state, attempt=attempt), attempt, candidate, now.timestamp())
+    attempt = ended_early(take_in(seen, replace(state, attempt=attempt), attempt, candidate, now.timestamp()))
     health = seen.health.get(candidate.revision)
     ready = health is not None and health.ready >= pods_needed(seen.replicas, attempt.plan.stages[0].weight)
     attempt = validation.go_on(attempt, candidate, seen.name, seen.jobs, now, ready=ready)

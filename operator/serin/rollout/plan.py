@@ -88,6 +88,7 @@ class Canary:
     gates: names of the gates that are judged here; None means all. Hard gates are always judged.
     advance: 'passed' wants every required gate's proof, 'notFailing' only that none fails.
     requests_min: requests of the candidate in this stage, at least.
+    early: its soak ends when the evidence for the candidate is overwhelming.
     excess_failures: the stage is a step of a ramp, entered when no more than so many failures can be expected of a bad
         candidate; None for a stage that is entered when the one before is over.
     """
@@ -99,6 +100,7 @@ class Canary:
     advance: Literal["passed", "notFailing"] = "notFailing"
     requests_min: int = 0
     excess_failures: int | None = None
+    early: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from serin.rollout.forecast import Forecast, expect
 from serin.rollout.look import Look
 from serin.rollout.plan import Approval, Bake, CompareGate, QueryGate, Stage
 from serin.rollout.rulings import Hold, Ruling, Wait
+from serin.rollout.soaking import soaked
 from serin.stats.margin import STABLE_REQUESTS_LEAST
 
 # Below this many counted requests of the candidate an inner stage is not left, even when its soak is over: the
@@ -23,13 +24,15 @@ def unfinished(look: Look) -> Ruling | None:
     attempt = look.attempt
     if attempt.shielded:
         return Wait(f"the candidate can have {stage.weight} % of the traffic again, before anything else")
-    if attempt.soaked_seconds < stage.soak_seconds:
+    if not soaked(attempt, look.plan):
         words = f"soaking, {attempt.soaked_seconds:.0f} of {stage.soak_seconds:.0f} s"
         if not attempt.effect_since:
             words += ", which go on when the route carries the weight"
         return Wait(f"{words}; {still_open(look)}")
     if (lack := _lacking_requests(look, stage)) is not None:
         return Hold(Reason.TOO_FEW_SAMPLES, lack)
+    if attempt.soaked_seconds < stage.soak_seconds:
+        return Wait("the soak ends early on overwhelming evidence; the passes are taken with the next reading")
     unresolved = _unresolved(look)
     if unresolved is not None:
         return Hold(Reason.MARGIN_UNRESOLVED, unresolved)
@@ -46,7 +49,7 @@ def finished(look: Look) -> bool:
         return True
     if attempt.shielded or not attempt.approved:
         return False
-    if attempt.soaked_seconds < stage.soak_seconds or _lacking_requests(look, stage) is not None:
+    if not soaked(attempt, look.plan) or _lacking_requests(look, stage) is not None:
         return False
     return not look.plan.needs_proof(attempt.stage) or look.judgement.verdict == "pass"
 

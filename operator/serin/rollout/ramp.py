@@ -32,7 +32,7 @@ def steps_of(stage: Canary, before: int) -> tuple[Canary, ...]:
     """The stage as the steps that lead to it from the weight `before`; a stage without a budget is one step."""
     if stage.excess_failures is None:
         return (stage,)
-    inner = replace(stage, soak_seconds=0.0, requests_min=0, advance="notFailing")
+    inner = replace(stage, soak_seconds=0.0, requests_min=0, advance="notFailing", early=False)
     rising = (replace(inner, weight=weight) for weight in WEIGHTS if before < weight < stage.weight)
     return (*rising, stage)
 

@@ -104,6 +104,7 @@ def _stage(stage: ApiStage, weight: int) -> Stage:
             canary.advance,
             canary.min_requests,
             canary.excess_failures,
+            canary.early,
         )
     assert stage.bake is not None  # noqa: S101 - exactly one of them, by the API's rule
     return Bake(stage.name, stage.bake.for_.seconds, stage.bake.holdback, gates)
