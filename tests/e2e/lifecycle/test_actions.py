@@ -33,6 +33,8 @@ from tests.e2e.lifecycle.world import (
 Json = dict[str, Any]
 ME = "admin"
 """The user that the stories' token belongs to."""
+TAKEN_BACK = 3
+"""The exit code of `kubectl serin wait` for a revision that was on trial and does not serve."""
 
 
 def signed(expires: str) -> Json:
@@ -139,6 +141,37 @@ async def test_people_act_by_the_command_line(world: World) -> None:
         )
         assert (action["status"]["phase"], action["status"]["reason"]) == ("Done", "GoingBack")
         await iris.until(lambda md: serving(md, "1") and stalled("RolledBack", ME)(md), "version 1 serves again")
+    assert not load.failures, load.failures
+
+
+@together
+async def test_every_other_act_by_the_command_line(world: World) -> None:
+    """Pause, resume, abort, retry and promote, and a wait whose exit code tells promoted from taken back."""
+    iris = world.model("ordered")
+    await iris.serve("1")
+    async with world.load(iris.host) as load:
+        await iris.apply(iris.spec("2", rollout=LONG))
+        await iris.until(in_stage("long", "2"))
+        code, _, said = await serin(world, "pause", iris.name)
+        assert code == 0, said
+        await iris.until(waiting("Paused"))
+        code, _, said = await serin(world, "resume", iris.name)
+        assert code == 0, said
+        await iris.until(lambda md: md["status"]["rollout"]["reason"] != "Paused", "it goes on")
+
+        code, out, said = await serin(world, "abort", iris.name, "--reason", "wrong file")
+        assert (code, "Done (Aborted)" in out) == (0, True), said
+        code, out, said = await serin(world, "wait", iris.name, "--timeout", "60s")
+        assert (code, f"by {ME}: wrong file" in out) == (TAKEN_BACK, True), out + said
+
+        code, out, said = await serin(world, "retry", iris.name)
+        assert (code, "Done (Retrying)" in out) == (0, True), said
+        await iris.until(in_stage("long", "2"))
+        code, out, said = await serin(world, "promote", iris.name, "--reason", "it is urgent")
+        assert (code, "Done (Promoting)" in out) == (0, True), out + said
+        code, _, said = await serin(world, "wait", iris.name, "--timeout", "60s")
+        assert code == 0, said
+        await iris.until(promoted("2"))
     assert not load.failures, load.failures
 
 
