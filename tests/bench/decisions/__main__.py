@@ -1,6 +1,6 @@
 """Which rule errs how often, on 480 simulated scenarios: prints the tables and writes docs/benchmarks/decisions.md.
 
-python -m tests.bench.decisions [--quick] [--confirm] [--processes 2] [--runs 1000] [--no-write]
+python -m tests.bench.decisions [--quick] [--confirm] [--processes 2] [--runs 500] [--no-write]
 
 --quick takes every ninth scenario and 50 runs: about a minute, and nothing is written.
 --confirm simulates Serin alone and writes docs/benchmarks/decisions-worst.md: the scenarios in which it erred most
@@ -82,7 +82,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.decisions")
     parser.add_argument("--quick", action="store_true", help="every ninth scenario, 50 runs, nothing written")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--runs", type=int, default=1000, help="rollouts of each scenario")
+    parser.add_argument("--runs", type=int, default=500, help="rollouts of each scenario")
     parser.add_argument("--no-write", action="store_true", help="print only")
     parser.add_argument(
         "--confirm", action="store_true", help=f"only the worst scenarios again, {CONFIRMING_RUNS:,} rollouts of each"
