@@ -57,7 +57,7 @@ def card(md: Deployment, record: Record, raw: Raw) -> Card:
     return Card(
         title,
         (
-            _description(md, record, spec),
+            _description(md, record, spec, part(part(raw, "status"), "artifact")),
             _development(md, record, model),
             _control(record, part(model, "card")),
             _metrics(record.steps),
@@ -70,7 +70,8 @@ def card(md: Deployment, record: Record, raw: Raw) -> Card:
     )
 
 
-def _description(md: Deployment, record: Record, spec: Raw) -> Section:
+def _description(md: Deployment, record: Record, spec: Raw, pinned: Raw) -> Section:
+    """`pinned`: what a resolve Job has found the uri to mean; empty where the digest was given."""
     model, serving = part(spec, "model"), part(spec, "serving")
     about = part(model, "card")
     containers = parts(part(part(serving, "template"), "spec"), "containers")
@@ -87,8 +88,10 @@ def _description(md: Deployment, record: Record, spec: Raw) -> Section:
             Fact("Intended use", text(about.get("intendedUse"))),
             Fact("Owners", _listed(about.get("owners"))),
             Fact("Artifact", text(model.get("uri"))),
-            Fact("Artifact's digest", text(model.get("digest"))),
-            Fact("Artifact's size", None),
+            Fact("Artifact's digest", text(model.get("digest")) or text(pinned.get("digest"))),
+            Fact(
+                "Artifact's size", f"{size:,} bytes" if (size := whole(pinned.get("sizeBytes"))) is not None else None
+            ),
             Fact("Images", ", ".join(images) or None),
             Fact("Protocol", text(serving.get("protocol"))),
             Fact("Port", str(port) if port is not None else None),

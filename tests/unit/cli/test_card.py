@@ -57,6 +57,16 @@ def test_it_shows_both_arms_numbers_and_why_it_ended() -> None:
         assert words in text
 
 
+def test_a_uri_that_was_pinned_by_a_job_shows_what_it_was_pinned_to() -> None:
+    story = STORIES["rolled_back"]()
+    revisions: list[Raw] = copy.deepcopy(story.revisions)
+    for raw in revisions:
+        raw["status"] |= {"artifact": {"digest": f"sha256:{'0' * 64}", "sizeBytes": 2_000_000}}
+    text = markdown(made(Story(story.md, revisions, story.now), "v2"))
+    assert f"- Artifact's digest: sha256:{'0' * 64}" in text
+    assert "- Artifact's size: 2,000,000 bytes" in text
+
+
 def test_it_names_who_acted() -> None:
     (acts,) = made(STORIES["aborted"](), "v2").sections[2].tables
     assert "ann@example.com" in {row[1] for row in acts.rows}
