@@ -11,6 +11,7 @@ from tests.e2e.lifecycle.world import (
     LONG,
     LONG_STAGES,
     QUICK,
+    REQUESTS_PER_SECOND,
     World,
     in_stage,
     promoted,
@@ -73,15 +74,20 @@ async def test_the_stable_spec_again_ends_the_rollout(world: World) -> None:
 
 @together
 async def test_a_ramp_rises_by_itself_to_the_weight_of_its_stage(world: World) -> None:
-    """With little traffic little can happen, so each step is taken as soon as the one before is in effect."""
+    """With little traffic little can happen, so each step is taken as soon as the one before is in effect.
+
+    It begins behind a stage of 10 %: Traefik counts its requests off and begins anew whenever a route of any story
+    changes, so that of 2,100 requests 2 came to a weight of 1 %.
+    """
     iris = world.model("ramp")
     await iris.serve("1")
+    small = {"name": "small", "canary": {"weight": 10, "soak": "2s"}}
     ramp = {"name": "ramp", "canary": {"weight": 50, "soak": "2s", "excessFailures": 100}}
-    async with world.load(iris.host) as load:
-        await iris.apply(iris.spec("2", rollout={"gates": GATES, "stages": [ramp]}))
+    async with world.load(iris.host, rate=2 * REQUESTS_PER_SECOND) as load:
+        await iris.apply(iris.spec("2", rollout={"gates": GATES, "stages": [small, ramp]}))
         await iris.until(promoted("2"))
     assert not load.failures
-    assert iris.shares() == [(100, 0), (99, 1), (95, 5), (80, 20), (50, 50), (0, 100)]
+    assert iris.shares() == [(100, 0), (90, 10), (80, 20), (50, 50), (0, 100)]
 
 
 @together
