@@ -158,6 +158,7 @@ async def test_a_store_that_is_down_holds_until_it_is_back(world: World) -> None
             store.start()
             md = await iris.until(promoted("2"))
         assert not load.failures, load.failures
+        await iris.until_verdict("2", "Stable")
         assert (await iris.revision("2"))["status"]["attempts"] == 1
         assert all(not condition(one, "Stalled") for one in iris.history if one)
 
