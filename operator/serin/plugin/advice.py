@@ -117,8 +117,8 @@ def _blind_stage(subject: Subject, _: Setting) -> Iterator[Finding]:
     """The last canary stage looks at all gates, whatever it lists; bake has a rule of its own."""
     plan = plan_of(subject.policy)
     for index, stage in enumerate(plan.stages):
-        if index and stage.name == plan.stages[index - 1].name:
-            continue  # a step of the same ramp
+        if plan.rises(index):
+            continue  # said of its first step
         if plan.required() and isinstance(stage, Canary) and not plan.judged(index) & plan.required():
             words = "no required gate that counts is looked at here: a bad candidate gets through it unseen"
             yield subject.finding("warning", f"stage {stage.name}", words)

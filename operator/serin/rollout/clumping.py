@@ -24,14 +24,12 @@ ASSUMED = overdispersion()
 SOURCES: tuple[Source, ...] = get_args(Source)
 
 
-def measured(gate: RateGate, history: StableHistory | None) -> Overdispersion:
+def measured(gate: RateGate, history: StableHistory) -> Overdispersion:
     """Over-dispersion for one gate, from what stable did before.
 
     A limit gate has no stable arm beside it, so that what hits all pods together does not cancel: for it the windows
     count, in which that is seen, also where pods could be told apart.
     """
-    if history is None:
-        return ASSUMED
     pods = () if isinstance(gate, LimitGate) else history.pods
     return overdispersion(pods, history.windows)
 

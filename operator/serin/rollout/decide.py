@@ -275,7 +275,7 @@ def _advance(
     words = f"{candidate.revision}: stage {stage.name}, {stage.weight} % of the traffic"
     notes = (Note("Normal", Reason.ROLLING_OUT, words),)
     state = replace(state, attempt=attempt)
-    rises = following > 0 and attempt.plan.stages[following - 1].name == stage.name
+    rises = attempt.plan.rises(following)
     entered = f"stage {stage.name} rises to {stage.weight} %" if rises else f"entered stage {stage.name}"
     return stay(seen, state, Reason.ROLLING_OUT, entered, notes=notes)
 

@@ -202,6 +202,10 @@ class Plan:
             case _:
                 assert_never(stage)
 
+    def rises(self, index: int) -> bool:
+        """Whether stage `index` is a further step of the ramp that the stage before belongs to."""
+        return 0 < index < len(self.stages) and self.stages[index - 1].name == self.stages[index].name
+
     def judged(self, index: int) -> frozenset[str]:
         """Names of the rate gates that stage `index` judges; -1 is before any traffic.
 

@@ -60,10 +60,8 @@ def _lacking_requests(look: Look, stage: Stage) -> str | None:
         return None  # what is baked or approved was counted before
     attempt = look.attempt
     deciding = look.plan.required() & look.plan.judged(attempt.stage)
-    following = look.next_stage
     # Within a ramp the harm is what is looked at; at 1 % of 1 request/s twenty requests would take half an hour.
-    ramps = following is not None and following.name == stage.name
-    least = 1 if ramps else REQUESTS_MIN
+    least = 1 if look.plan.rises(attempt.stage + 1) else REQUESTS_MIN
     for gate in attempt.gates:
         if gate.name in deciding and gate.candidate.total < least:
             return f"gate {gate.name}: {gate.candidate.total} of {least} requests of the candidate counted"
