@@ -86,9 +86,7 @@ def report(cluster: Cluster, name: str, revision: str | None, namespace: str | N
     from serin.plugin.report import report
 
     md, entries, _ = _with_revisions(cluster, name, namespace)
-    if not entries:
-        raise NotThere(f"{md.key} has no revision yet", "wait until its first one is made")
-    entry = _find(entries, revision if revision is not None else _latest(md, entries))
+    entry = _asked_for(md, entries, revision)
     now = datetime.now(UTC)
     _hand_over(report(md, record_of(md, entry), explain(md, entry, now), now), entry, file)
 
@@ -103,9 +101,7 @@ def card(
     from serin.plugin.plain import as_json
 
     md, entries, raws = _with_revisions(cluster, name, namespace)
-    if not entries:
-        raise NotThere(f"{md.key} has no revision yet", "wait until its first one is made")
-    entry = _find(entries, revision if revision is not None else _latest(md, entries))
+    entry = _asked_for(md, entries, revision)
     made = card(md, record_of(md, entry), raws[entry.revision.name])
     match form:
         case CardFormat.MARKDOWN:
@@ -133,6 +129,17 @@ def _hand_over(page: str, entry: Entry, file: str | None) -> None:
     except OSError as error:
         raise Unusable(f"{file} cannot be written: {error}") from error
     print(f"{file}: {entry.revision.name}")
+
+
+def _asked_for(md: Deployment, entries: tuple[Entry, ...], revision: str | None) -> Entry:
+    """The revision that was named, else that of the last rollout.
+
+    Raises:
+        NotThere: there is no revision yet, or none of that name.
+    """
+    if not entries:
+        raise NotThere(f"{md.key} has no revision yet", "wait until its first one is made")
+    return _find(entries, revision if revision is not None else _latest(md, entries))
 
 
 def _latest(md: Deployment, entries: tuple[Entry, ...]) -> str:

@@ -17,7 +17,7 @@ from serin.api.model_revision import ModelRevision, tried_content
 from serin.api.parse import parse_model_revision
 from serin.api.reasons import Reason
 from serin.rollout.observation import Target
-from serin.workloads.resolve import Artifact
+from serin.workloads.resolve import Artifact, found_digest
 
 Json = dict[str, Any]
 
@@ -50,7 +50,7 @@ def rejected_twin(wanted: Json | None, revisions: Mapping[str, Json], found: Art
 def _pinned(revision: Json, found: Artifact | None = None) -> Json:
     """The revision as if the digest that a Job has found were its own."""
     spec = revision["spec"]
-    known = found.digest if found is not None else ((revision.get("status") or {}).get("artifact") or {}).get("digest")
+    known = found.digest if found is not None else found_digest(revision)
     if spec["model"].get("digest") is not None or known is None:
         return revision
     return {**revision, "spec": {**spec, "model": {**spec["model"], "digest": known}}}

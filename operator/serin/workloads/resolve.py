@@ -67,8 +67,13 @@ class Artifact:
 def is_unpinned(revision: Mapping[str, Any]) -> bool:
     """Say whether a live ModelRevision is to be fetched and nobody knows by which digest yet."""
     model = revision["spec"]["model"]
-    pinned = model.get("digest") or ((revision.get("status") or {}).get("artifact") or {}).get("digest")
-    return model.get("fetch") is not None and not pinned
+    return model.get("fetch") is not None and not model.get("digest") and not found_digest(revision)
+
+
+def found_digest(revision: Mapping[str, Any]) -> str | None:
+    """The digest that a resolve Job has found for a live ModelRevision, None for none."""
+    digest: str | None = ((revision.get("status") or {}).get("artifact") or {}).get("digest")
+    return digest
 
 
 def pinned_digest(revision: ModelRevision) -> str | None:
