@@ -12,6 +12,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -46,22 +47,29 @@ def test_the_pages_can_be_followed(cluster: Cluster, tmp_path: Path) -> None:
     reader.types(QUICKSTART, "helm install serin")
     cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
     _accepted(cluster, tmp_path / "objects")
-    with _operator(cluster, tmp_path):
+    with _operator(cluster, tmp_path), _second_terminal() as beside:
         _demo(cluster, reader)
         _first_version(cluster, reader)
+        files = beside.submit(_files, cluster, reader)
         traffic = Traffic(cluster, tmp_path / "load.jsonl")
         try:
             _good_version(cluster, reader)
             _bad_version(cluster, reader)
             _people(cluster, reader, tmp_path)
-            _records(reader)
-            _files(cluster, reader)
-            reader.types_the_rest_of(REASONS)
-            # Back behind stable: the last command, because nothing is as it was.
-            assert "Done" in reader.types(PLUGIN, "kubectl serin rollback iris --revision stable")
         finally:
             traffic.kill()
+        files.result()
+        rest = beside.submit(reader.types_the_rest_of, REASONS)
+        _records(reader)
+        rest.result()
+        # Back behind stable: the last command, because nothing is as it was.
+        assert "Done" in reader.types(PLUGIN, "kubectl serin rollback iris --revision stable")
     assert reader.untyped() == []
+
+
+def _second_terminal() -> ThreadPoolExecutor:
+    """For commands that nothing else waits for: most of the first one's time is waiting."""
+    return ThreadPoolExecutor(1)
 
 
 # --- before there is a model --------------------------------------------------------------------------------
@@ -131,8 +139,7 @@ def _demo(cluster: Cluster, reader: Reader) -> None:
 
 def _first_version(cluster: Cluster, reader: Reader) -> None:
     cluster.apply([_policy("quick", world.STAGES)])
-    (page,) = [block for block, raw in _objects() if name(block.page) == QUICKSTART]
-    md = yaml.safe_load(page.text)
+    md = _first_model()
     md["spec"]["rollout"] = {"policyRef": {"name": "quick"}}
     (container,) = md["spec"]["serving"]["template"]["spec"]["containers"]
     container["command"] = [sys.executable, str(MODEL)]
@@ -244,8 +251,10 @@ def _files(cluster: Cluster, reader: Reader) -> None:
     assert "errors" in reader.types(PLUGIN, "kubectl serin plan iris")
     reader.types(PLUGIN, "kubectl serin lint manifests/")
 
-    deployment = cluster.kubectl("get", "deployment", reader.names["<revision>"], "-o", "yaml")
-    (reader.folder / "deployment.yaml").write_text(deployment)
+    pods, labels = _first_model()["spec"]["serving"]["template"]["spec"], {"app": "tried"}
+    spec = {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pods}}
+    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "tried"}, "spec": spec}
+    (reader.folder / "deployment.yaml").write_text(yaml.safe_dump(deployment))
 
     model = reader.folder / "model"
     model.mkdir()
@@ -262,6 +271,12 @@ def _files(cluster: Cluster, reader: Reader) -> None:
 
 
 # --- parts --------------------------------------------------------------------------------------------------
+
+
+def _first_model() -> Json:
+    """The ModelDeployment of first steps."""
+    (md,) = [raw for block, raw in _objects() if name(block.page) == QUICKSTART]
+    return md
 
 
 def _policy(called: str, stages: list[Json]) -> Json:
