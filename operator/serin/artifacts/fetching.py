@@ -52,13 +52,15 @@ def fetch(
     policy: Policy | None = None,
     cache: Cache | None = None,
     trusted: bool = True,
+    resolved_uri: str | None = None,
     claims: Path = CLAIMS,
 ) -> Fetched:
     """Bring an artifact into a folder of its own, verified.
 
     Args: uri: as in spec.model.uri. digest: what it must have; None takes what is there now. into: an empty
     folder, or one from an earlier call. trusted: whether a person gave the digest; False when Serin found it
-    out itself, so that nobody vouches for pickles.
+    out itself, so that nobody vouches for pickles. resolved_uri: where `resolve` found the files, asked in place of
+    the uri, whose tag may have moved since; who vouches is still said by the uri as a person wrote it.
 
     Raises:
         ArtifactError: any of the closed set. A partial download is kept for the next call with the same folder or
@@ -68,7 +70,9 @@ def fetch(
     deadline = Deadline(limits.seconds_max)
     surroundings = Surroundings(deadline, limits, policy, claims)
     with local_failures():
-        job = _Fetch(uri, digest, Target(into), surroundings, cache, trusted)
+        place = parse_uri(uri, plain_http=policy.plain_http)
+        vouched = (trusted and digest is not None) or names_content(place)
+        job = _Fetch(resolved_uri or uri, digest, Target(into), surroundings, cache, vouched)
         with job.target.held(deadline):
             return job.run()
 
@@ -82,13 +86,10 @@ class _Fetch:
     target: Target
     around: Surroundings
     cache: Cache | None
-    trusted: bool
-    vouched: bool = False
+    vouched: bool
     received: int = 0
 
     def run(self) -> Fetched:
-        place = parse_uri(self.uri, plain_http=self.around.policy.plain_http)
-        self.vouched = (self.trusted and self.digest is not None) or names_content(place)
         if self.digest is not None and self.target.holds(self.digest):
             return Fetched(self.uri, self.digest, 0, 0, False, False)
         if self.digest is not None and self.cache is not None:

@@ -16,12 +16,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from serin.api.artifact import PinnedArtifact
 from serin.api.fetch import Fetch
 from serin.api.model import Model
 
 FETCH_CONTAINER: Final = "serin-fetch"
 RESOLVE_CONTAINER: Final = "serin-resolve"
 RESOLVED: Final = "--resolved-digest"
+RESOLVED_URI: Final = "--resolved-uri"
 MODEL_VOLUME: Final = "serin-model"
 CACHE_VOLUME: Final = "serin-model-cache"
 CLAIM_VOLUME: Final = "serin-model-claim"
@@ -55,7 +57,7 @@ def add_fetch(
     model: Model,
     fetcher: Fetcher | None,
     live: Mapping[str, Any] | None,
-    pinned: str | None = None,
+    pinned: PinnedArtifact | None = None,
 ) -> None:
     """Let a pod fetch its model, when the model says so.
 
@@ -65,7 +67,7 @@ def add_fetch(
         model: Uri, digest and how to fetch.
         fetcher: The operator's present one.
         live: The live Deployment, None when there is none yet.
-        pinned: The digest that a resolve Job has found, for a model without one of its own.
+        pinned: What a resolve Job has found, for a model without a digest of its own.
 
     Raises:
         NoFetcher: there is neither a fetcher nor a live container that could be kept.
@@ -110,13 +112,20 @@ _FIELDS: Final = (
 )
 
 
-def _container(model: Model, fetch: Fetch, fetcher: Fetcher | None, pinned: str | None) -> Json:
+def _container(model: Model, fetch: Fetch, fetcher: Fetcher | None, pinned: PinnedArtifact | None) -> Json:
     if fetcher is None:
         raise NoFetcher("the operator's configuration has no artifacts.image any more, so nothing can fetch the model")
     # What nobody but a source vouches for is verified all the same, but no pickle is taken from it.
-    digest = ["--digest", model.digest] if model.digest is not None else [RESOLVED, str(pinned)]
+    digest = ["--digest", model.digest] if model.digest is not None else _resolved(model, pinned)
     mounts: list[Json] = [{"name": MODEL_VOLUME, "mountPath": _INTO}]
     return _program(FETCH_CONTAINER, "fetch", ["--into", _INTO, *digest], mounts, model, fetch, fetcher)
+
+
+def _resolved(model: Model, pinned: PinnedArtifact | None) -> list[str]:
+    """Which files, and where they are to be had whatever the tag of the uri means by now."""
+    assert pinned is not None  # noqa: S101 - no Deployment is made of a revision that nobody has pinned
+    moved = pinned.uri is not None and pinned.uri != model.uri
+    return [RESOLVED, pinned.digest, *((RESOLVED_URI, _literal(pinned.uri)) if moved else ())]
 
 
 def resolve_pod(model: Model, fetch: Fetch, fetcher: Fetcher) -> Json:
@@ -159,13 +168,11 @@ def _program(
         options += ["--timeout", f"{fetch.timeout.seconds:g}"]
     if fetcher.allow_http:
         options.append("--allow-http")
-    # The kubelet would put a variable of the container, such as a key of the store, in place of $(NAME).
-    uri = str(model.uri).replace("$", "$$")
     container: Json = {
         "name": name,
         "image": fetcher.image,
         "command": [*fetcher.command, "artifact", act],
-        "args": [*options, uri],
+        "args": [*options, _literal(model.uri)],
         "volumeMounts": mounts,
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         # What ends before it could write its message has at least a last line in the log.
@@ -174,6 +181,11 @@ def _program(
     if fetch.env_from:
         container["envFrom"] = [one.to_dict() for one in fetch.env_from]
     return container
+
+
+def _literal(uri: str | None) -> str:
+    """The uri as an argument: the kubelet would put a variable, such as a key of the store, in place of $(NAME)."""
+    return str(uri).replace("$", "$$")
 
 
 def _volumes(model: Model, fetch: Fetch) -> list[Json]:

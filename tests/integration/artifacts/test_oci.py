@@ -60,6 +60,24 @@ def test_a_tag_that_moved_does_not_match_what_was_pinned(open_registry: Registry
     assert (tmp_path / "b" / "model.onnx").read_bytes() == b"one"
 
 
+def test_a_new_pod_gets_the_files_of_a_tag_that_moved_by_the_uri_that_was_resolved(
+    open_registry: Registry, tmp_path: Path
+) -> None:
+    """And a hash that Serin put into that uri itself vouches for no pickle."""
+    uri = f"oci://{open_registry.host}/resolved"
+    open_registry.push("resolved", "latest", [titled("model.onnx", b"one")])
+    found = resolve(uri, policy=HTTP)
+    open_registry.push("resolved", "latest", [titled("model.onnx", b"two")])
+    fetch(uri, found.digest, tmp_path / "a", policy=HTTP, trusted=False, resolved_uri=found.uri)
+    assert (tmp_path / "a" / "model.onnx").read_bytes() == b"one"
+
+    open_registry.push("resolved", "pickled", [titled("model.pkl", b"\x80\x04.")])
+    pickled = resolve(f"{uri}:pickled", policy=Policy(plain_http=True, pickles=True))
+    with pytest.raises(ArtifactError) as error:
+        fetch(f"{uri}:pickled", pickled.digest, tmp_path / "b", policy=HTTP, trusted=False, resolved_uri=pickled.uri)
+    assert error.value.reason is Reason.UNSAFE
+
+
 def test_a_folder_that_was_pushed_as_a_tar_is_unpacked(open_registry: Registry, tmp_path: Path) -> None:
     """As ORAS pushes folders."""
     packed = io.BytesIO()

@@ -1,0 +1,16 @@
+"""What the files at a uri are, once somebody has looked."""
+
+from serin.api.resource import ApiModel
+
+
+class PinnedArtifact(ApiModel):
+    """What the files at model.uri were when somebody looked."""
+
+    digest: str
+    """The digest that every pod of the revision verifies its files against."""
+    uri: str | None = None
+    """The uri, pinned as far as the source can: a tag became a digest, an alias a version. Pods fetch by it."""
+    size_bytes: int | None = None
+    """Bytes as delivered."""
+    media_type: str | None = None
+    """A media type, or "directory"."""
