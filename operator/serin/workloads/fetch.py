@@ -42,11 +42,12 @@ class NoFetcher(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Fetcher:
-    """What fetches: an image, what runs Serin in it, and whether http:// is good enough."""
+    """What fetches: an image, what runs Serin in it, and what an administrator has allowed it."""
 
     image: str
     command: tuple[str, ...]
     allow_http: bool = False
+    allow_pickles: bool = False
 
 
 def add_fetch(
@@ -113,7 +114,7 @@ _FIELDS: Final = (
 def _container(model: Model, fetch: Fetch, fetcher: Fetcher | None, pinned: str | None) -> Json:
     if fetcher is None:
         raise NoFetcher("the operator's configuration has no artifacts.image any more, so nothing can fetch the model")
-    # What nobody but a source vouches for is verified all the same, but no pickle is taken from it.
+    # What nobody but a source vouches for is verified all the same, but no pickle is taken from it (unless allowed).
     digest = ["--digest", model.digest] if model.digest is not None else [RESOLVED, str(pinned)]
     mounts: list[Json] = [{"name": MODEL_VOLUME, "mountPath": _INTO}]
     return _program(FETCH_CONTAINER, "fetch", ["--into", _INTO, *digest], mounts, model, fetch, fetcher)
@@ -159,6 +160,8 @@ def _program(
         options += ["--timeout", f"{fetch.timeout.seconds:g}"]
     if fetcher.allow_http:
         options.append("--allow-http")
+    if fetcher.allow_pickles:
+        options.append("--allow-pickles")
     # The kubelet would put a variable of the container, such as a key of the store, in place of $(NAME).
     uri = str(model.uri).replace("$", "$$")
     container: Json = {
