@@ -108,6 +108,9 @@ class ModelRevisionStatus(ApiModel):
     """What a resolve Job has pinned; None where spec.model.digest does, or nothing is fetched."""
     was_stable: bool = False
     """Whether it was stable once; then going back to it needs no trial."""
+    stable_for: str | None = None
+    """The uid of the ModelDeployment that it was stable for last. To another one, of the same name perhaps, it is
+    a new version that needs a trial."""
     attempts: int = 0
     """How often it was tried."""
     verdict_reason: str | None = None

@@ -39,6 +39,7 @@ from serin.workloads.fetching import Fetching
 from serin.workloads.jobs import job_state
 from serin.workloads.pods import ArmHealth, arm_health
 from serin.workloads.resolve import Artifact, is_unpinned, resolution, resolve_name
+from serin.workloads.retention import was_stable_for
 from serin.workloads.revision import desired_revision
 
 Json = dict[str, Any]
@@ -100,10 +101,10 @@ def observe(raw: Json, md: ModelDeployment, cache: Cache, memory: Memory, state:
             acceptance=accepted(route) if route is not None else ACCEPTED,
             replicas=md.spec.serving.replicas,
             paused=md.spec.rollout.paused,
-            past={name: _past(obj) for name, obj in revisions.items()},
+            past={name: _past(obj, md) for name, obj in revisions.items()},
             attempts={name: int((obj.get("status") or {}).get("attempts") or 0) for name, obj in revisions.items()},
             rejected_as=rejected_twin(revision, revisions, found),
-            known_good=_known_good(revisions) if actions else (),
+            known_good=_known_good(revisions, md) if actions else (),
             acts=acts_of(actions, memory),
             health=_health(deployments, pods, memory.unwritten, resolving),
             occupants=_occupants(state, deployments, pods),
@@ -170,16 +171,16 @@ def _route_state(md: ModelDeployment, router: Router, route: Json | None, cache:
             return state
 
 
-def _past(revision: Json) -> Past:
+def _past(revision: Json, md: ModelDeployment) -> Past:
     status = revision.get("status") or {}
     if status.get("verdict") == "Rejected":
         return Past.REJECTED
-    return Past.STABLE if status.get("wasStable") else Past.UNTRIED
+    return Past.STABLE if was_stable_for(revision) == md.metadata.uid else Past.UNTRIED
 
 
-def _known_good(revisions: Mapping[str, Json]) -> tuple[Target, ...]:
+def _known_good(revisions: Mapping[str, Json], md: ModelDeployment) -> tuple[Target, ...]:
     """What could take over from a stable revision that a person rolls back."""
-    good = [obj for obj in revisions.values() if _past(obj) is Past.STABLE]
+    good = [obj for obj in revisions.values() if _past(obj, md) is Past.STABLE]
     good.sort(
         key=lambda obj: (last_promotion(obj.get("status") or {}), obj["metadata"].get("creationTimestamp", "")),
         reverse=True,

@@ -51,6 +51,11 @@ def deployment_of(raw: Raw, *, details: bool = True) -> Deployment:
     )
 
 
+def departed(namespace: str, name: str) -> Deployment:
+    """What stands for a ModelDeployment that is no longer there, beside the revisions that it left."""
+    return deployment_of({"metadata": {"namespace": namespace, "name": name}})
+
+
 def revision_of(raw: Raw) -> Revision:
     """Read a ModelRevision."""
     metadata, spec, status = part(raw, "metadata"), part(raw, "spec"), part(raw, "status")

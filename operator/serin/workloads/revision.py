@@ -11,7 +11,7 @@ from typing import Any
 from serin.api.model_deployment import ModelDeployment
 from serin.api.model_revision import SCHEME, content_hash
 from serin.api.names import API_VERSION, revision_name
-from serin.workloads.ownership import object_metadata
+from serin.workloads.retention import revision_metadata
 
 
 def desired_revision(md: ModelDeployment) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def desired_revision(md: ModelDeployment) -> dict[str, Any]:
     return {
         "apiVersion": API_VERSION,
         "kind": "ModelRevision",
-        "metadata": object_metadata(md, name, {}),
+        "metadata": revision_metadata(md, name),
         "spec": {
             "deployment": md.metadata.name,
             "model": md.spec.model.to_dict(),

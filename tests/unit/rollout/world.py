@@ -231,7 +231,7 @@ class World:
         if outcome is not None and outcome.revision in self.records:
             status = self.records[outcome.revision]
             if not is_recorded(outcome, status):
-                self.records[outcome.revision] = with_outcome(outcome, status, 1)
+                self.records[outcome.revision] = with_outcome(outcome, status, 1, "u-1")
 
     def _rejected_as(self) -> Target | None:
         twin = self.same_as.get(self.wanted.version) if isinstance(self.wanted, Target) else None
