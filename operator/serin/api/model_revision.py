@@ -89,7 +89,8 @@ class PinnedArtifact(ApiModel):
     digest: str
     """The digest that every pod of the revision verifies its files against. Once written it never changes."""
     uri: str | None = None
-    """The uri, pinned as far as the source can: a tag became a digest, an alias a version. For the record."""
+    """The uri, pinned as far as the source can: a tag became a digest, an alias a version. Pods read it in
+    the place of model.uri: what that leads to may change."""
     size_bytes: int | None = None
     """Bytes as delivered."""
     media_type: str | None = None

@@ -106,7 +106,7 @@ def _template(
         _add_env(container, revision)
     path = READY_PATHS.get(revision.spec.serving.protocol)
     serving = _serving_container(containers, revision.spec.serving.port)
-    add_fetch(spec, serving, revision.spec.model, fetcher, live, pinned_digest(revision))
+    add_fetch(spec, serving, revision.spec.model, fetcher, live, revision.status.artifact)
     if path and serving is not None and "readinessProbe" not in serving:
         serving["readinessProbe"] = {
             "httpGet": {

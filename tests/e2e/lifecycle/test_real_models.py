@@ -76,6 +76,26 @@ async def pinned(iris: Model, version: str) -> tuple[str, str]:
     return artifact["uri"], artifact["digest"]
 
 
+async def another_pod(iris: Model, slot: str) -> None:
+    """Delete the only pod of a slot, as when its node goes, and wait until another one answers."""
+    (before,) = await iris.world.list("Pod", deployment=iris.name, slot=slot)
+    await iris.world.delete("Pod", before["metadata"]["name"])
+
+    async def is_ready() -> bool:
+        pods = await iris.world.list("Pod", deployment=iris.name, slot=slot)
+        others = [pod for pod in pods if pod["metadata"]["uid"] != before["metadata"]["uid"]]
+        return len(pods) == len(others) == 1 and condition(others[0], "Ready").get("status") == "True"
+
+    await iris.world.eventually(is_ready, "another pod is ready")
+    await iris.world.eventually(lambda: _answers(iris), "the gateway has learnt of it")
+
+
+async def _answers(iris: Model) -> bool:
+    url = f"{iris.world.cluster.gateway_url}/v2/health/ready"
+    async with aiohttp.ClientSession(headers={"Host": iris.host}) as session, session.get(url) as response:
+        return response.status == 200
+
+
 @together
 async def test_models_by_s3_are_promoted_and_gone_back_to_without_the_bucket(world: World) -> None:
     """Two prefixes, pinned by a Job, with keys from a Secret for Job and init container; then the bucket is away."""
@@ -153,9 +173,14 @@ async def test_models_of_a_registry_by_version_and_by_an_alias_that_moves(world:
         async with world.load(iris.host) as load:
             await iris.apply(fetched(iris, "2", f"models:/{iris.name}@champion", **how))
             await iris.until(promoted("2"))
+            await iris.until_pods("a", 0)
         assert not load.failures, load.failures
         assert load.of("2") > 0
         assert await answered_by(iris) == "2"
         (one, first), (two, second) = [await pinned(iris, version) for version in ("1", "2")]
         assert (one, two) == (f"models:/{iris.name}/1", f"models:/{iris.name}/2")
         assert first != second
+
+        await mlflow("alias", iris.name, "champion", "1")
+        await another_pod(iris, "b")
+        assert await answered_by(iris) == "2", "there is no cache: it was fetched anew, as what the alias meant"

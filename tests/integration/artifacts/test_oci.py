@@ -101,8 +101,18 @@ def test_pickles_need_a_tag_to_be_replaced_by_a_digest(open_registry: Registry, 
     assert error.value.reason is Reason.UNSAFE
     uri = f"oci://{open_registry.host}/pickled@{pushed}"
     found = resolve(uri, policy=HTTP)
-    fetch(uri, found.digest, tmp_path, policy=HTTP, trusted=False)
-    assert (tmp_path / "model.pkl").exists()
+    fetch(uri, found.digest, tmp_path / "digest", policy=HTTP, trusted=False)
+    assert (tmp_path / "digest" / "model.pkl").exists()
+    with pytest.raises(ArtifactError) as error:
+        fetch(
+            f"oci://{open_registry.host}/pickled:1",
+            found.digest,
+            tmp_path / "tag",
+            policy=HTTP,
+            trusted=False,
+            resolved_uri=found.uri,
+        )
+    assert error.value.reason is Reason.UNSAFE, "the digest in the uri is what the tag meant, and nobody's word"
 
 
 @pytest.mark.parametrize("repository", ["none", "iris"])

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from serin.api.model_revision import ModelRevision
+from serin.api.model_revision import ModelRevision, PinnedArtifact
 from serin.cli.main import main
 from serin.workloads import Fetcher, desired_deployment, desired_revision
-from serin.workloads.fetch import fetched_digest
+from serin.workloads.fetch import fetched_pin
 from serin.workloads.fetching import Fetching
 from serin.workloads.jobs import LABEL_JOB
 from serin.workloads.resolve import Artifact, is_unpinned, resolution, resolve_job, resolve_name
@@ -99,7 +99,28 @@ def test_pods_fetch_what_was_pinned_and_nobody_vouches_for_it() -> None:
     assert args[args.index("--resolved-digest") + 1] == DIGEST
     assert "--digest" not in args
     assert {"name": "SERIN_MODEL_DIGEST", "value": DIGEST} in pod["containers"][0]["env"]
-    assert fetched_digest(built) == DIGEST
+    assert fetched_pin(built) == PinnedArtifact(digest=DIGEST)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "uri", "asked_for"),
+    [
+        ("an alias became a version", "models:/iris/3", "models:/iris/3"),
+        ("the source has no better name", "models:/iris@champion", None),
+        ("it was cut to fit into the Job's answer", "models:/iri…", None),
+        ("nothing of it is a variable to the kubelet", "models:/$(AWS_SECRET)/3", "models:/$$(AWS_SECRET)/3"),
+        ("an older operator kept the digest alone", None, None),
+    ],
+)
+def test_pods_read_what_the_uri_meant_when_it_was_pinned(sentence: str, uri: str | None, asked_for: str | None) -> None:
+    """An alias that moved would else leave a new pod of what serves without its files."""
+    raw = desired_revision(md := deployment(uri="models:/iris@champion", fetch={}))
+    raw["status"] = {"artifact": {"digest": DIGEST, "uri": uri}}
+    built = desired_deployment(md, ModelRevision.model_validate(raw), "b", 1, fetcher=FETCHER)
+    args = built["spec"]["template"]["spec"]["initContainers"][0]["args"]
+    assert (args[args.index("--resolved-uri") + 1] if "--resolved-uri" in args else None) == asked_for, sentence
+    assert args[-1] == "models:/iris@champion"
+    assert fetched_pin(built) == PinnedArtifact(digest=DIGEST, uri=uri if asked_for else None), "the record can be lost"
 
 
 @pytest.mark.parametrize("model", [{}, {"uri": "s3://m/2"}, {"uri": "s3://m/2", "digest": DIGEST, "fetch": {}}])
