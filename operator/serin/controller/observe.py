@@ -35,7 +35,7 @@ from serin.traffic.router import Router, router_for
 from serin.traffic.state import Absent, Conflict, Routed, RouteState
 from serin.traffic.status import ACCEPTED, accepted
 from serin.traffic.weights import Weights
-from serin.workloads.fetch import fetched_digest
+from serin.workloads.fetch import fetched_pin
 from serin.workloads.fetching import Fetching
 from serin.workloads.jobs import job_state
 from serin.workloads.pods import ArmHealth, arm_health
@@ -221,9 +221,9 @@ def _resolving(
             found[name] = polled
             continue
         # Somebody deleted the record of what runs: it goes on with the files that it has, wherever a tag points now.
-        kept = fetched_digest(deployments.get(name))
+        kept = fetched_pin(deployments.get(name))
         job = resolve_name(deployment, name, resolving_attempt(state, name))
-        found[name] = Artifact(kept) if kept is not None else resolution(job, jobs.get(job), pods)
+        found[name] = Artifact(kept.digest, kept.uri) if kept is not None else resolution(job, jobs.get(job), pods)
     return found
 
 

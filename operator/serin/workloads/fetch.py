@@ -44,11 +44,12 @@ class NoFetcher(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Fetcher:
-    """What fetches: an image, what runs Serin in it, and whether http:// is good enough."""
+    """What fetches: an image, what runs Serin in it, and what an administrator has allowed it."""
 
     image: str
     command: tuple[str, ...]
     allow_http: bool = False
+    allow_pickles: bool = False
 
 
 def add_fetch(
@@ -115,17 +116,25 @@ _FIELDS: Final = (
 def _container(model: Model, fetch: Fetch, fetcher: Fetcher | None, pinned: PinnedArtifact | None) -> Json:
     if fetcher is None:
         raise NoFetcher("the operator's configuration has no artifacts.image any more, so nothing can fetch the model")
-    # What nobody but a source vouches for is verified all the same, but no pickle is taken from it.
-    digest = ["--digest", model.digest] if model.digest is not None else _resolved(model, pinned)
     mounts: list[Json] = [{"name": MODEL_VOLUME, "mountPath": _INTO}]
-    return _program(FETCH_CONTAINER, "fetch", ["--into", _INTO, *digest], mounts, model, fetch, fetcher)
+    return _program(FETCH_CONTAINER, "fetch", ["--into", _INTO, *_pins(model, pinned)], mounts, model, fetch, fetcher)
 
 
-def _resolved(model: Model, pinned: PinnedArtifact | None) -> list[str]:
-    """Which files, and where they are to be had whatever the tag of the uri means by now."""
-    assert pinned is not None  # noqa: S101 - no Deployment is made of a revision that nobody has pinned
-    moved = pinned.uri is not None and pinned.uri != model.uri
-    return [RESOLVED, pinned.digest, *((RESOLVED_URI, _literal(pinned.uri)) if moved else ())]
+def _pins(model: Model, pinned: PinnedArtifact | None) -> list[str]:
+    if model.digest is not None:
+        return ["--digest", model.digest]
+    assert pinned is not None  # noqa: S101 - a revision that nobody has pinned has no pods
+    # What nobody but a source vouches for is verified all the same, but no pickle is taken from it (unless allowed).
+    pins = [RESOLVED, pinned.digest]
+    # An alias that moved would leave a new pod of what serves without its files. A uri that ends so was cut to fit.
+    if pinned.uri is not None and pinned.uri != model.uri and not pinned.uri.endswith("…"):
+        pins += [RESOLVED_URI, _literal(pinned.uri)]
+    return pins
+
+
+def _literal(uri: str) -> str:
+    # The kubelet would put a variable of the container, such as a key of the store, in place of $(NAME).
+    return uri.replace("$", "$$")
 
 
 def resolve_pod(model: Model, fetch: Fetch, fetcher: Fetcher) -> Json:
@@ -139,14 +148,19 @@ def resolve_pod(model: Model, fetch: Fetch, fetcher: Fetcher) -> Json:
     return {"containers": [container], "volumes": volumes}
 
 
-def fetched_digest(live: Mapping[str, Any] | None) -> str | None:
-    """The resolved digest that a live Deployment fetches by, None for none."""
+def fetched_pin(live: Mapping[str, Any] | None) -> PinnedArtifact | None:
+    """What a live Deployment fetches that a resolve Job has pinned, None for none."""
     pod = ((live or {}).get("spec") or {}).get("template", {}).get("spec", {})
     for one in pod.get("initContainers") or ():
         args = list(one.get("args") or ())
-        if one.get("name") == FETCH_CONTAINER and RESOLVED in args[:-1]:
-            return str(args[args.index(RESOLVED) + 1])
+        if one.get("name") == FETCH_CONTAINER and (digest := _value(args, RESOLVED)) is not None:
+            uri = _value(args, RESOLVED_URI)
+            return PinnedArtifact(digest=digest, uri=uri.replace("$$", "$") if uri is not None else None)
     return None
+
+
+def _value(args: list[Any], option: str) -> str | None:
+    return str(args[args.index(option) + 1]) if option in args[:-1] else None
 
 
 def _program(
@@ -168,11 +182,13 @@ def _program(
         options += ["--timeout", f"{fetch.timeout.seconds:g}"]
     if fetcher.allow_http:
         options.append("--allow-http")
+    if fetcher.allow_pickles:
+        options.append("--allow-pickles")
     container: Json = {
         "name": name,
         "image": fetcher.image,
         "command": [*fetcher.command, "artifact", act],
-        "args": [*options, _literal(model.uri)],
+        "args": [*options, _literal(str(model.uri))],
         "volumeMounts": mounts,
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         # What ends before it could write its message has at least a last line in the log.
@@ -181,11 +197,6 @@ def _program(
     if fetch.env_from:
         container["envFrom"] = [one.to_dict() for one in fetch.env_from]
     return container
-
-
-def _literal(uri: str | None) -> str:
-    """The uri as an argument: the kubelet would put a variable, such as a key of the store, in place of $(NAME)."""
-    return str(uri).replace("$", "$$")
 
 
 def _volumes(model: Model, fetch: Fetch) -> list[Json]:
