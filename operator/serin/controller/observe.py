@@ -24,8 +24,9 @@ from serin.controller.twins import rejected_twin
 from serin.metrics.source import MetricSource
 from serin.rollout.decision import Decision
 from serin.rollout.desired import resolving_attempt
-from serin.rollout.observation import Observation, Occupant, Past, Refused, Target, Wanted
+from serin.rollout.observation import Observation, Occupant, Past, Polling, Refused, Target, Wanted
 from serin.rollout.plan import Plan
+from serin.rollout.polling import asked
 from serin.rollout.record import last_promotion
 from serin.rollout.starting import adopted
 from serin.rollout.state import State
@@ -38,7 +39,14 @@ from serin.workloads.fetch import fetched_pin
 from serin.workloads.fetching import Fetching
 from serin.workloads.jobs import job_state
 from serin.workloads.pods import ArmHealth, arm_health
-from serin.workloads.resolve import Artifact, is_unpinned, resolution, resolve_name
+from serin.workloads.resolve import (
+    Artifact,
+    found_digest,
+    is_unpinned,
+    polled_artifact,
+    resolution,
+    resolve_name,
+)
 from serin.workloads.retention import was_stable_for
 from serin.workloads.revision import desired_revision
 
@@ -74,7 +82,8 @@ def observe(raw: Json, md: ModelDeployment, cache: Cache, memory: Memory, state:
     revisions = {obj["metadata"]["name"]: obj for obj in cache.owned("ModelRevision", namespace, name)}
     pods = cache.owned("Pod", namespace, name)
     jobs = {obj["metadata"]["name"]: obj for obj in cache.owned("Job", namespace, name)}
-    revision = desired_revision(md) if md.spec.serving.template is not None else None
+    written = desired_revision(md) if md.spec.serving.template is not None else None
+    revision = _present(md, written, state)
     actions = unanswered(cache, (namespace, name))
     policy = remembered_plan(md, cache, memory, config)
     source = _source(state, policy, config)
@@ -113,6 +122,7 @@ def observe(raw: Json, md: ModelDeployment, cache: Cache, memory: Memory, state:
             jobs={name: job_state(obj, pods) for name, obj in jobs.items()},
             job_refusal=memory.job_refusal,
             unpinned=unpinned,
+            polling=_polling(md, written, state, revisions, jobs, pods),
             gateway_reload_seconds=config.gateway_reload_seconds,
             interval_seconds=source.grid.interval if source is not None else 15.0,
             settle_seconds=source.grid.settle if source is not None else 30.0,
@@ -206,11 +216,43 @@ def _resolving(
     for name in names & known.keys():
         if not is_unpinned(known[name]):
             continue
+        polled = polled_artifact(known[name])
+        if polled is not None:
+            found[name] = polled
+            continue
         # Somebody deleted the record of what runs: it goes on with the files that it has, wherever a tag points now.
         kept = fetched_pin(deployments.get(name))
         job = resolve_name(deployment, name, resolving_attempt(state, name))
         found[name] = Artifact(kept.digest, kept.uri) if kept is not None else resolution(job, jobs.get(job), pods)
     return found
+
+
+def _present(md: ModelDeployment, written: Json | None, state: State) -> Json | None:
+    """The revision of the files that the uri means now; until a poll knows more, that of the spec as it is written."""
+    poll = state.poll
+    if written is None or poll is None or poll.of != written["metadata"]["name"] or poll.artifact is None:
+        return written
+    return desired_revision(md, poll.artifact) if poll.artifact.digest != poll.pinned else written
+
+
+def _polling(
+    md: ModelDeployment,
+    written: Json | None,
+    state: State,
+    revisions: Mapping[str, Json],
+    jobs: Mapping[str, Json],
+    pods: list[Json],
+) -> Polling | None:
+    every = md.spec.model.poll_interval
+    if every is None or written is None:
+        return None
+    name = written["metadata"]["name"]
+    pinned = found_digest(revisions[name]) if name in revisions else None
+    found = None
+    if state.poll is not None and state.poll.of == name:
+        job = asked(md.metadata.name, state.poll)
+        found = resolution(job, jobs[job], pods) if job in jobs else None
+    return Polling(name, pinned, every.seconds, found)
 
 
 def _health(

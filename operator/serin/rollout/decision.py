@@ -55,6 +55,7 @@ class Desired:
 
     weights: None leaves the route alone: nothing serves yet.
     serving: the slot that the Service `<deployment>` selects; None before anything serves.
+    polls: questions about uris that were answered before; no pod waits for them.
     adopted: slots whose Service selects the pods of somebody else's Service, by its name.
     """
 
@@ -62,6 +63,7 @@ class Desired:
     jobs: tuple[JobWork, ...] = ()
     resolves: tuple[ResolveWork, ...] = ()
     pins: tuple[Pin, ...] = ()
+    polls: tuple[ResolveWork, ...] = ()
     weights: Weights | None = None
     serving: Slot | None = None
     adopted: tuple[tuple[Slot, str], ...] = ()

@@ -16,9 +16,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from serin.api.artifact import PinnedArtifact
 from serin.api.fetch import Fetch
 from serin.api.model import Model
-from serin.api.model_revision import PinnedArtifact
 
 FETCH_CONTAINER: Final = "serin-fetch"
 RESOLVE_CONTAINER: Final = "serin-resolve"

@@ -179,6 +179,8 @@ async def taken(world: World) -> None:
     await iris.apply(first)
     await iris.until(stalled("RouteConflict", "ModelRevision"))
     await world.delete("ModelRevision", revision["metadata"]["name"])
+    # Nothing tells the operator that a name is free again; a change of the ModelDeployment makes it look.
+    await iris.patch({"metadata": {"annotations": {"example.com/looked-at": "again"}}})
     await iris.until(promoted("1"))
     await iris.apply(second)
     await iris.until(stalled("RouteConflict", f"Job {name}"))

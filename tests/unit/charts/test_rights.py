@@ -111,6 +111,7 @@ def test_the_page_lists_what_is_granted() -> None:
     assert page.granted == RULES | KINDS_THAT_COME_LATER | LEASE
     assert page.granted - page.used == BLOCKED_OWNERS | _of([SERVICE], "delete")
     assert page.used <= page.granted
+    assert page.everywhere_only == KINDS_THAT_COME_LATER
     assert page.without_reason == ()
 
 
