@@ -24,11 +24,15 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class JobWork:
-    """A Job that has to be there: the question of validation `stage` about a revision, beside stable's slot."""
+    """A Job that has to be there: the question of validation `stage` about a revision, beside stable's slot.
+
+    attempt: for which time the revision is on trial.
+    """
 
     name: str
     stage: str
     revision: str
+    attempt: int
     candidate: Slot
     stable: Slot
 

@@ -28,8 +28,9 @@ def desired(state: State, seen: Observation) -> Desired:
     if state.candidate is not None and state.attempt is not None and state.stable is not None:
         asked = standing_of(state.attempt)
         if asked is not None and asked.verdict is None:
-            name = job_name(seen.name, state.candidate.revision, state.attempt.number, asked)
-            jobs.append(JobWork(name, asked.name, state.candidate.revision, state.candidate.slot, state.stable.slot))
+            revision, number = state.candidate.revision, state.attempt.number
+            name = job_name(seen.name, revision, number, asked)
+            jobs.append(JobWork(name, asked.name, revision, number, state.candidate.slot, state.stable.slot))
     serving = state.stable or (state.candidate if _ready(state.candidate, seen) else None)
     return Desired(
         # No pod of a revision before its files are known.

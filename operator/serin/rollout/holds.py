@@ -125,7 +125,8 @@ def validating(look: Look) -> Ruling | None:
     if known is None or known.verdict is None:
         if look.seen.job_refusal is not None:
             return Hold(Reason.VALIDATION_BLOCKED, f"stage {asked.name}: {look.seen.job_refusal}", stalled=True)
-        doing = f"stage {asked.name}: {_DOING[asked.program]}"
+        waits = known.message if known is not None else ""
+        doing = f"stage {asked.name}: {f'its pod cannot start: {waits}' if waits else _DOING[asked.program]}"
         return Hold(Reason.VALIDATING, f"{doing}; no request reaches the candidate yet")
     again = again_in(known, asked, look.now)
     words = f"stage {asked.name}: {known.message}"
