@@ -63,6 +63,17 @@ class ModelRevisionSpec(ApiModel):
     )
 
 
+class RecordedReport(ApiModel):
+    """The report of a validation."""
+
+    place: str | None = None
+    """Where its JSON is; the page with plots is beside it. None when it could not be stored."""
+    digest: str | None = None
+    """The SHA-256 of the JSON."""
+    trouble: str | None = None
+    """What went wrong with storing it, in a sentence. It never touches the verdict."""
+
+
 class RecordEntry(ApiModel):
     """One line of the decision record."""
 
@@ -82,6 +93,8 @@ class RecordEntry(ApiModel):
     """Why, in a sentence, with the numbers."""
     actor: str | None = None
     """The person behind it, if there was one."""
+    report: RecordedReport | None = None
+    """Of a validation: what became of its report."""
     numbers: dict[str, Any] | None = None
     """What the gates had seen."""
 

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 from serin.api.gates import GATES_MAX, Gate
 from serin.api.lists import LIST_SET, list_map, unique_names, unique_values
 from serin.api.quantities import Seconds
+from serin.api.report_place import ReportPlace
 from serin.api.resource import ApiModel
 from serin.api.rules import Rule, one_of
 from serin.api.text import DNS_LABEL
@@ -63,6 +64,8 @@ class Validate(ApiModel):
     retry: Seconds = Seconds("10m")
     """After how long it is asked again when it could not be judged for a reason that may pass: stale data, an endpoint
     that did not answer."""
+    report: ReportPlace | None = None
+    """Where the report is kept. Without it the report is gone with the Job, and only the answer stays."""
 
 
 VERSUS_STABLE = frozenset({"agreement", "negativeFlipRate", "positiveFlipRate"})

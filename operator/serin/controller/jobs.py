@@ -65,6 +65,7 @@ class Jobs:
             name=work.name,
             stage=work.stage,
             revision=work.revision,
+            attempt=work.attempt,
             candidate=work.candidate,
             stable=work.stable,
             image=self._config.evaluation_image,

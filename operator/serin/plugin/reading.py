@@ -10,6 +10,7 @@ from serin.plugin.objects import (
     Counted,
     Deployment,
     Gate,
+    KeptReport,
     Outcome,
     Placed,
     Revision,
@@ -137,7 +138,13 @@ def _step(raw: Raw) -> Step:
         message=text(raw.get("message")) or "",
         gates=_gates(raw) or _gates(part(raw, "numbers")),
         actor=text(raw.get("actor")),
+        report=_report(part(raw, "report")),
     )
+
+
+def _report(raw: Raw) -> KeptReport | None:
+    found = KeptReport(text(raw.get("place")), text(raw.get("digest")), text(raw.get("trouble")))
+    return found if found.words else None
 
 
 def _placed(raw: Raw) -> Placed | None:
@@ -178,7 +185,8 @@ def _checks(plan: Raw, evidence: Raw, kind: str | None) -> tuple[Check, ...]:
             continue
         said = known.get((name, text(one.get("digest"))))
         verdict = None if said is None else _CHECKED.get(text(said.get("verdict")))
-        found.append(Check(name, text(one.get("program")) or "evaluate", verdict))
+        report = _report(part(said or {}, "report"))
+        found.append(Check(name, text(one.get("program")) or "evaluate", verdict, report))
     return tuple(found)
 
 

@@ -42,6 +42,8 @@ def render_status(one: Seen, now: datetime, *, wide: bool = False) -> Renderable
     blocks: list[RenderableType] = [_tree(one, wide=wide)]
     if rollout is not None:
         blocks.append(_titled("Stages", _stages(rollout)))
+    if rollout is not None and any(check.report is not None for check in rollout.checks):
+        blocks.append(_titled("Reports", _reports(rollout)))
     if rollout is not None and rollout.gates:
         blocks.append(_titled("Gates", Gates(rollout.gates)))
     ended = md.outcome
@@ -152,6 +154,14 @@ def _stages(rollout: Rollout) -> RenderableType:
                 ]
             )
         )
+    return made
+
+
+def _reports(rollout: Rollout) -> RenderableType:
+    made = table("STAGE", "VERDICT", "REPORT", last_wraps=True)
+    for check in rollout.checks:
+        if check.report is not None:
+            made.add_row(*cells([check.name, check.verdict, check.report.words]))
     return made
 
 

@@ -26,12 +26,14 @@ class Workload:
 class JobWork:
     """A Job that has to be there: the question of validation `stage` about a revision.
 
+    attempt: for which time the revision is on trial.
     stable: the slot of what it is compared with; None for a first revision.
     """
 
     name: str
     stage: str
     revision: str
+    attempt: int
     candidate: Slot
     stable: Slot | None
 

@@ -29,11 +29,12 @@ def desired(state: State, seen: Observation) -> Desired:
     if state.candidate is not None and state.attempt is not None:
         asked = standing_of(state.attempt)
         if asked is not None and asked.verdict is None:
-            name = job_name(seen.name, state.candidate.revision, state.attempt.number, asked)
+            revision, number = state.candidate.revision, state.attempt.number
+            name = job_name(seen.name, revision, number, asked)
             # What serves only for want of a better one is nothing to compare with.
             compared = state.stable is not None and state.attempt.kind is Kind.COMPARED
             stable = state.stable.slot if state.stable is not None and compared else None
-            jobs.append(JobWork(name, asked.name, state.candidate.revision, state.candidate.slot, stable))
+            jobs.append(JobWork(name, asked.name, revision, number, state.candidate.slot, stable))
     waits = state.attempt is not None and shut(state.attempt)
     serving = state.stable or (state.candidate if _ready(state.candidate, seen) and not waits else None)
     return Desired(

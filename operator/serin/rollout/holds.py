@@ -134,7 +134,8 @@ def unvalidated(attempt: Attempt, job_refusal: str | None, now: float) -> Hold |
     if known is None or known.verdict is None:
         if job_refusal is not None:
             return Hold(Reason.VALIDATION_BLOCKED, f"stage {asked.name}: {job_refusal}", stalled=True)
-        doing = f"stage {asked.name}: {_DOING[asked.program]}"
+        waits = known.message if known is not None else ""
+        doing = f"stage {asked.name}: {f'its pod cannot start: {waits}' if waits else _DOING[asked.program]}"
         return Hold(Reason.VALIDATING, f"{doing}; no request reaches the candidate yet")
     again = again_in(known, asked, now)
     words = f"stage {asked.name}: {known.message}"

@@ -15,7 +15,7 @@ from serin.api.reasons import Reason
 from serin.rollout import clumping
 from serin.rollout.persist_acts import dump_acts, dump_standing_acts, load_acts, load_standing_acts
 from serin.rollout.plan import Plan
-from serin.rollout.state import Attempt, End, GateState, Kind, Outcome, Placed, Poll, State, Step, Validated
+from serin.rollout.state import Attempt, End, GateState, KeptReport, Kind, Outcome, Placed, Poll, State, Step, Validated
 from serin.stats import Counts
 from serin.stats.constant import ConstantTest
 from serin.stats.rate import RateTest
@@ -153,7 +153,7 @@ def _dump_attempt(attempt: Attempt) -> Json:
         "evidence": {
             **{name: getattr(attempt, name) for name in (*_ATTEMPT_NUMBERS, *_ATTEMPT_COUNTS, *_ATTEMPT_FLAGS)},
             **({"outage": list(attempt.outage)} if attempt.outage is not None else {}),
-            **({"validated": [asdict(one) for one in attempt.validated]} if attempt.validated else {}),
+            **({"validated": [_dump_validated(one) for one in attempt.validated]} if attempt.validated else {}),
             "gates": [_dump_gate(gate) for gate in attempt.gates],
             **dump_standing_acts(attempt),
         },
@@ -179,7 +179,7 @@ def _load_attempt(raw: Mapping[str, Any]) -> Attempt:
         gates=tuple(_load_gate(gate) for gate in evidence["gates"]),
         steps=tuple(load_step(step) for step in raw.get("steps") or ()),
         outage=_load_missing(evidence.get("outage")),
-        validated=tuple(Validated(**one) for one in evidence.get("validated") or ()),
+        validated=tuple(_load_validated(one) for one in evidence.get("validated") or ()),
         **load_standing_acts(evidence),
         **numbers,
     )
@@ -242,13 +242,33 @@ def dump_step(step: Step) -> Json:
         "message": step.message,
         "gates": [dict(gate) for gate in step.gates],
         **({"actor": step.actor} if step.actor is not None else {}),
+        **({"report": dump_report(step.report)} if step.report is not None else {}),
     }
 
 
 def load_step(raw: Mapping[str, Any]) -> Step:
     """The entry that `dump_step` wrote."""
     fields = {**raw, "reason": Reason(raw["reason"]), "gates": tuple(raw.get("gates") or ())}
-    return Step(**fields)
+    return Step(**fields | _load_report(raw))
+
+
+def dump_report(report: KeptReport) -> Json:
+    """What is known of a report, without what is not."""
+    return {name: value for name, value in asdict(report).items() if value is not None}
+
+
+def _load_report(raw: Mapping[str, Any]) -> dict[str, KeptReport]:
+    return {"report": KeptReport(**raw["report"])} if raw.get("report") else {}
+
+
+def _dump_validated(one: Validated) -> Json:
+    stored = {**asdict(one), "report": dump_report(one.report) if one.report is not None else None}
+    # A status that knows no report is as it was before there were any.
+    return {name: value for name, value in stored.items() if name != "report" or value is not None}
+
+
+def _load_validated(raw: Mapping[str, Any]) -> Validated:
+    return Validated(**{**raw} | _load_report(raw))
 
 
 def _dump_outcome(outcome: Outcome) -> Json:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from serin.api.reasons import Reason
+from serin.rollout.persist import dump_report
 from serin.rollout.state import End, Outcome, Step
 
 ENTRIES_MAX = 100
@@ -97,5 +98,6 @@ def _entry(step: Step, attempt: int) -> dict[str, Any]:
         "reason": step.reason.value,
         "message": step.message,
         **({"actor": step.actor} if step.actor is not None else {}),
+        **({"report": dump_report(step.report)} if step.report is not None else {}),
         "numbers": {"instant": step.instant, "gates": [dict(gate) for gate in step.gates]},
     }

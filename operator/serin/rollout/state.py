@@ -96,8 +96,23 @@ class GateState:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptReport:
+    """Where the report of a validation is kept, with the digest of its JSON; None when it could not be stored.
+
+    trouble: what went wrong with storing it, in a sentence. It never touches the verdict.
+    """
+
+    place: str | None = None
+    digest: str | None = None
+    trouble: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
-    """One entry of the decision record: what was decided when, on which numbers, and by which person if one did."""
+    """One entry of the decision record: what was decided when, on which numbers, and by which person if one did.
+
+    report: of a validation's answer, where there is one.
+    """
 
     instant: float
     at: str
@@ -108,14 +123,16 @@ class Step:
     message: str
     gates: tuple[Mapping[str, Any], ...] = ()
     actor: str | None = None
+    report: KeptReport | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Validated:
-    """How far a validation is. verdict: None while it is asked for.
+    """How far a validation is. verdict: None while it is asked for; then message says why its pod cannot start, if so.
 
     digest: what was asked; another one is another question. tries: how often it was asked before.
     stalled: undecided, and only a person can change that. at: when the answer came, by the cluster's clock.
+    report: what the answer says of its report; None when it says nothing.
     """
 
     name: str
@@ -125,6 +142,7 @@ class Validated:
     stalled: bool = False
     message: str = ""
     at: float = 0.0
+    report: KeptReport | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The Jobs of validate and warmup stages: `serin evaluate` on data that the user's template brings, `serin warmup`.
 
     annotation serin.dev/evaluation  ->  a file in the pod (downward API)  ->  serin evaluate --config
+    arguments                        ->  where the report goes, when the policy says so
     termination message              <-  verdict, worst gates, place and digest of the report
 
 The configuration travels with the Job itself, so that no ConfigMap is made and no right to any is needed.
@@ -20,6 +21,7 @@ from serin.api.quantities import Seconds
 from serin.api.stages import absolute_gates
 from serin.workloads.jobs import LABEL_JOB, LABEL_STAGE
 from serin.workloads.ownership import object_metadata
+from serin.workloads.report_place import REPORT_SECONDS_MAX, add_report_place, report_arguments, report_name
 
 ANNOTATION: Final = f"{GROUP}/evaluation"
 FOLDER: Final = "/etc/serin/evaluation"
@@ -52,6 +54,7 @@ def stage_job(
     name: str,
     stage: str,
     revision: str,
+    attempt: int,
     candidate: Slot,
     stable: Slot | None,
     image: str | None,
@@ -65,6 +68,7 @@ def stage_job(
         name: The Job's name; it says which question of which attempt this is.
         stage: The stage's name.
         revision: Who is on trial.
+        attempt: For which time.
         candidate: Its slot.
         stable: The slot of who serves; None for a first revision, which is judged by itself.
         image: What runs where the template says nothing.
@@ -78,7 +82,14 @@ def stage_job(
     metadata["annotations"] = {**(metadata.get("annotations") or {}), ANNOTATION: json.dumps(config)}
     pod = template.setdefault("spec", {})
     pod["restartPolicy"] = "Never"
-    container = _complete(pod, program, image)
+    report = asked.get("report")
+    if report is None:
+        container = _complete(pod, program, image, ["--output", REPORTS] if program == "evaluate" else [])
+    else:
+        kept_as = report_name(str(md.metadata.namespace), md.metadata.name, revision, attempt, stage)
+        container = _complete(pod, program, image, report_arguments(report, kept_as))
+        add_report_place(pod, container, report)
+        seconds += REPORT_SECONDS_MAX
     urls = {"CANDIDATE": _address(md, candidate)}
     if stable is not None:
         urls["STABLE"] = _address(md, stable)
@@ -167,7 +178,7 @@ def _container(program: Program, template: Mapping[str, Any]) -> Json:
     return next((one for one in containers if isinstance(one, dict) and one.get("name") == program), {})
 
 
-def _complete(pod: Json, program: Program, image: str | None) -> Json:
+def _complete(pod: Json, program: Program, image: str | None, place: list[str]) -> Json:
     """Add what the program needs; where the user says something else, that stands. Returns its container."""
     containers = pod.setdefault("containers", [])
     container: Json | None = next(
@@ -178,7 +189,6 @@ def _complete(pod: Json, program: Program, image: str | None) -> Json:
         containers.append(container)
     if image is not None:
         container.setdefault("image", image)
-    place = ["--output", REPORTS] if program == "evaluate" else []
     container.setdefault("command", ["serin", program])
     arguments = ["--config", f"{FOLDER}/{CONFIG_FILE}", *place, "--termination-log", "/dev/termination-log"]
     container.setdefault("args", arguments)
@@ -186,7 +196,7 @@ def _complete(pod: Json, program: Program, image: str | None) -> Json:
     mounts.append({"name": "serin-evaluation", "mountPath": FOLDER, "readOnly": True})
     field = {"fieldPath": f"metadata.annotations['{ANNOTATION}']"}
     volumes.append({"name": "serin-evaluation", "downwardAPI": {"items": [{"path": CONFIG_FILE, "fieldRef": field}]}})
-    if place and not any(one.get("mountPath") == REPORTS for one in mounts):
+    if REPORTS in place and not any(one.get("mountPath") == REPORTS for one in mounts):
         # Where the policy gives no place for reports, they live as long as the pod; the answer does not need them.
         mounts.append({"name": "serin-reports", "mountPath": REPORTS})
         volumes.append({"name": "serin-reports", "emptyDir": {}})
