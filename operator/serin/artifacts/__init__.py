@@ -17,6 +17,8 @@ that a user gave, and it has none of the libraries that this needs (the extra `a
     target    the folder that the model server reads
     fetching, resolving   put these together
     report    what the Job says at its end
+    buckets   how a bucket is reached
+    keeping   the other way round: what a Job made goes into a bucket, and what is old goes
 """
 
 from serin.artifacts.cache import Cache

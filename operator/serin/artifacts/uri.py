@@ -35,11 +35,14 @@ class HttpPlace:
     url: str
 
 
+BucketKind = Literal["s3", "gs", "az"]
+
+
 @dataclass(frozen=True, slots=True)
 class BucketPlace:
     """An object, or all objects under a prefix."""
 
-    kind: Literal["s3", "gs", "az"]
+    kind: BucketKind
     bucket: str
     key: str
     version: str | None = None
@@ -182,7 +185,7 @@ def _bucket(parts: SplitResult) -> BucketPlace:
         raise _unreadable(
             f"write {parts.scheme}://bucket/key, for all objects under a prefix {parts.scheme}://bucket/prefix/"
         )
-    kind: Literal["s3", "gs", "az"] = "s3" if parts.scheme == "s3" else "gs" if parts.scheme == "gs" else "az"
+    kind: BucketKind = "s3" if parts.scheme == "s3" else "gs" if parts.scheme == "gs" else "az"
     return BucketPlace(kind, parts.netloc, key, version)
 
 

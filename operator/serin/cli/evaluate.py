@@ -1,7 +1,7 @@
 """`serin evaluate`: the evaluation of a model before it gets traffic; what a Job runs, and anybody on a laptop.
 
-Exit codes: 0 when a report stands, whatever its verdict (a Job that failed would be run again, and find the same); 2
-when there could be none; with --exit-code 0 for pass, 1 for fail, 3 for undecided.
+Exit codes: 0 when there is a verdict (a Job that failed would be run again, and find the same) and its report stands,
+or its short answer says why not; else 2. With --exit-code 0 for pass, 1 for fail, 3 for undecided.
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from serin.cli.report_place import ReportPlace, add_report_place, asked_place, keep_report
+
 if TYPE_CHECKING:
     from serin.evaluate.config import Config
     from serin.evaluate.faults import Unfit
+    from serin.evaluate.output import Kept
     from serin.evaluate.report import Report
 
 _EXITS = {"pass": 0, "fail": 1, "undecided": 3}
@@ -33,6 +36,7 @@ def add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     command.add_argument("--termination-log", type=Path, help="where the short answer goes, such as a pod's")
     command.add_argument("--exit-code", action="store_true", help="end with 1 for fail and 3 for undecided")
     command.add_argument("--write-snapshot", type=Path, help="keep what the first data set looks like, ask nobody")
+    add_report_place(command)
     command.set_defaults(command=_evaluate)
 
 
@@ -41,24 +45,44 @@ def _evaluate(options: argparse.Namespace) -> int:
     from serin.evaluate.faults import Unfit
 
     try:
+        place = asked_place(options)
+    except ValueError as error:
+        print(f"serin: {error}", file=sys.stderr)
+        return 2
+    try:
         config = load_config(options.config)
         if options.write_snapshot is not None:
             return _write_snapshot(config, options)
-        report = _report(config, options)
+        report, kept = _stored(config, options, place) if place is not None else _report(config, options)
     except Unfit as unfit:
         _say_fault(unfit, options.termination_log)
         return 2
-    except OSError as error:
-        print(f"serin: the report cannot be kept: {error}", file=sys.stderr)
+    _say(report, kept)
+    if options.termination_log is not None:
+        from serin.evaluate.program import termination_message
+
+        options.termination_log.write_text(termination_message(report, kept), encoding="utf-8")
+    elif kept.place is None:
         return 2
     return _EXITS[report.verdict] if options.exit_code else 0
 
 
-def _report(config: Config, options: argparse.Namespace) -> Report:
+def _stored(config: Config, options: argparse.Namespace, place: ReportPlace) -> tuple[Report, Kept]:
+    """The report goes where the policy says, and nowhere else."""
+    from serin.evaluate import output
+    from serin.evaluate.page import page
+    from serin.evaluate.program import run
+
+    report = asyncio.run(run(config, options.config.resolve().parent, datetime.now(UTC), _Progress()))
+    return report, keep_report(place, {output.REPORT: report.to_json(), output.PAGE: page(config, report)})
+
+
+def _report(config: Config, options: argparse.Namespace) -> tuple[Report, Kept]:
+    """The report goes into --output, unless an earlier run has put it there."""
     from serin.evaluate import output
     from serin.evaluate.faults import Unfit
     from serin.evaluate.page import page
-    from serin.evaluate.program import digests_of, run, termination_message
+    from serin.evaluate.program import digests_of, run
 
     folder = options.config.resolve().parent
     place = output.folder_of(options.output, config.revision, config.digest())
@@ -67,28 +91,29 @@ def _report(config: Config, options: argparse.Namespace) -> Report:
     except Unfit:
         # The run below says it in a report.
         report = None
-    if report is None:
-        report = asyncio.run(run(config, folder, datetime.now(UTC), _Progress()))
-        output.keep(place, {output.REPORT: report.to_json(), output.PAGE: page(config, report)})
-        output.sweep(options.output, keep_newest=max(options.keep, 1))
-    else:
-        print(f"serin: an earlier run has evaluated this; {place / output.REPORT} stands", file=sys.stderr)
-    content = (place / output.REPORT).read_bytes()
-    digest = "sha256:" + hashlib.sha256(content).hexdigest()
-    if options.termination_log is not None:
-        options.termination_log.write_text(termination_message(report, place.name, digest), encoding="utf-8")
-    _say(report, place)
-    return report
+    made = report or asyncio.run(run(config, folder, datetime.now(UTC), _Progress()))
+    try:
+        if report is None:
+            output.keep(place, {output.REPORT: made.to_json(), output.PAGE: page(config, made)})
+            output.sweep(options.output, own=place, keep_newest=max(options.keep, 1))
+        else:
+            print(f"serin: an earlier run has evaluated this; {place / output.REPORT} stands", file=sys.stderr)
+        content = (place / output.REPORT).read_bytes()
+    except OSError as error:
+        return made, output.Kept(None, None, f"the report was not stored: {error}")
+    return made, output.Kept(place.name, f"sha256:{hashlib.sha256(content).hexdigest()}")
 
 
-def _say(report: Report, place: Path) -> None:
+def _say(report: Report, kept: Kept) -> None:
     if report.fault is not None:
         print(f"{report.fault.reason}: {report.fault.message}")
     for gate in report.gates:
         print(f"{gate.verdict:9}  {gate.name}: {gate.message}")
     if report.skew is not None:
         print(f"{report.skew.verdict:9}  skew: {report.skew.message}")
-    print(f"{report.verdict}: {place}")
+    print(f"{report.verdict}: {kept.place or kept.trouble}")
+    if kept.place is not None and kept.trouble is not None:
+        print(f"serin: {kept.trouble}", file=sys.stderr)
 
 
 def _say_fault(unfit: Unfit, termination_log: Path | None) -> None:

@@ -5,7 +5,8 @@
 
 The folder's name is the revision and the configuration's digest. A run that is killed leaves nothing under that name,
 and the next one starts again; a run that finds a finished report of the same data takes it and asks nobody. So however
-often a Job starts, the evaluation counts once.
+often a Job starts, the evaluation counts once. Where a policy says where reports are kept, the folder's name is that
+of revision, attempt and stage, and the evaluation is made anew: stable may be another one by then.
 """
 
 from __future__ import annotations
@@ -14,12 +15,26 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from serin.evaluate.faults import Unfit
 from serin.evaluate.report import Report, read_report
 
 REPORT, PAGE = "report.json", "report.html"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What became of a report.
+
+    place: where its JSON is, None when it could not be stored. digest: of the JSON, None as well then.
+    trouble: what went wrong, in a sentence; None when nothing did. It never touches the verdict.
+    """
+
+    place: str | None
+    digest: str | None
+    trouble: str | None = None
 
 
 def folder_of(output: Path, revision: str, config_digest: str) -> Path:
@@ -72,13 +87,19 @@ def keep(folder: Path, files: Mapping[str, str]) -> None:
     _sync(folder.parent)
 
 
-def sweep(output: Path, *, keep_newest: int) -> list[Path]:
-    """Remove what killed runs left, and reports beyond the newest ones; returns what was removed."""
+def sweep(output: Path, *, own: Path, keep_newest: int) -> list[Path]:
+    """Remove what killed runs left, and reports beyond the newest ones; returns what was removed.
+
+    Args:
+        output: The folder of reports.
+        own: The report that was just written: the newest, whatever the clocks say.
+        keep_newest: How many stay.
+    """
     if not output.is_dir():
         return []
     left = [one for one in output.iterdir() if one.is_dir() and one.name.startswith(".")]
     reports = [one for one in output.iterdir() if (one / REPORT).is_file() and not one.name.startswith(".")]
-    reports.sort(key=lambda one: (one / REPORT).stat().st_mtime, reverse=True)
+    reports.sort(key=lambda one: (one == own, (one / REPORT).stat().st_mtime, one.name), reverse=True)
     removed = [*left, *reports[keep_newest:]]
     for one in removed:
         shutil.rmtree(one, ignore_errors=True)

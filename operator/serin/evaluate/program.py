@@ -23,6 +23,7 @@ from serin.evaluate.faults import Arm, Effect, Fault, Unfit
 from serin.evaluate.gates import figure_of, judge
 from serin.evaluate.gathered import Gathered, Progress, gather
 from serin.evaluate.metrics.scores import reliability
+from serin.evaluate.output import Kept
 from serin.evaluate.reading import Source
 from serin.evaluate.report import (
     Asked,
@@ -45,6 +46,7 @@ from serin.evaluate.survey import Survey, survey
 _CONFUSION_CLASSES_MAX = 50
 _TERMINATION_BYTES_MAX = 4096
 """What the kubelet keeps of a termination message."""
+_TROUBLE_CHARACTERS_MAX = 300
 
 
 @dataclass(slots=True)
@@ -113,36 +115,41 @@ def fault_report(fault: Unfit) -> FaultReport:
     )
 
 
-def termination_message(report: Report, place: str, digest: str) -> str:
-    """What the operator reads of a finished pod: verdict, reason, the worst gates, and where the report is.
+def termination_message(report: Report, kept: Kept) -> str:
+    """What the operator reads of a finished pod: verdict, reason, the worst gates, and what became of the report.
 
-    4096 bytes at most, because the kubelet keeps no more and would cut it in the middle of a word.
+    4096 bytes at most, because the kubelet keeps no more and would cut it in the middle of a word. One gate stays in
+    any case: a pass without a gate would be none.
     """
     order = {"fail": 0, "undecided": 1, "pass": 2}
     judged = [(one.name, one.verdict, one.message) for one in report.gates]
     if report.skew is not None:
         judged.append(("skew", report.skew.verdict, report.skew.message))
     judged.sort(key=lambda one: order[one[1]])
-    said = [{"name": name, "verdict": verdict, "message": message[:300]} for name, verdict, message in judged]
     fault = report.fault.model_dump(mode="json", by_alias=True) if report.fault is not None else None
-    if fault is not None:
-        fault["message"] = str(fault["message"])[:500]
-    for count in range(len(said), -1, -1):
-        text = json.dumps(
-            {
-                "version": report.version,
-                "revision": report.revision,
-                "verdict": report.verdict,
-                "fault": fault,
-                "gates": said[:count],
-                "gatesLeftOut": len(said) - count,
-                "report": place,
-                "digest": digest,
-            }
-        )
-        if len(text.encode()) <= _TERMINATION_BYTES_MAX:
-            return text
-    raise AssertionError("a message without gates is short")
+    for characters in (300, 100, 30):
+        said = [
+            {"name": name, "verdict": verdict, "message": message[:characters]} for name, verdict, message in judged
+        ]
+        if fault is not None:
+            fault["message"] = str(fault["message"])[: characters + 200]
+        for count in range(len(said), min(len(said), 1) - 1, -1):
+            text = json.dumps(
+                {
+                    "version": report.version,
+                    "revision": report.revision,
+                    "verdict": report.verdict,
+                    "fault": fault,
+                    "gates": said[:count],
+                    "gatesLeftOut": len(said) - count,
+                    "report": kept.place,
+                    "digest": kept.digest,
+                    "reportTrouble": (kept.trouble or "")[:_TROUBLE_CHARACTERS_MAX] or None,
+                }
+            )
+            if len(text.encode()) <= _TERMINATION_BYTES_MAX:
+                return text
+    raise AssertionError("names, a place and a few words are short")
 
 
 async def _evaluated(

@@ -105,18 +105,35 @@ def _development(md: Deployment, record: Record, model: Raw) -> Section:
     parameters = tuple((str(name), str(value)) for name, value in sorted(part(lineage, "parameters").items()))
     checks = md.rollout.checks if record.role == "candidate" and md.rollout is not None else ()
     tables = [Rows("Training parameters", ("Parameter", "Value"), parameters)] if parameters else []
+    told = () if checks else _told(record.steps)
     if checks:
-        rows = tuple((one.name, one.program, one.verdict or "not asked yet") for one in checks)
-        tables.append(Rows("Before the first request", ("Stage", "Program", "Verdict"), rows))
+        rows = tuple(
+            (one.name, one.program, one.verdict or "not asked yet", one.report.words if one.report else UNKNOWN)
+            for one in checks
+        )
+        tables.append(Rows("Before the first request", ("Stage", "Program", "Verdict", "Report"), rows))
+    if told:
+        tables.append(Rows("Before the first request", ("Stage", "Verdict", "Report"), told))
     facts = [
         Fact("Training data", text(lineage.get("data"))),
         Fact("Training code", text(lineage.get("code"))),
         Fact("Training run", text(lineage.get("run"))),
         Fact("Design choices", None),
         *([] if parameters else [Fact("Training parameters", None)]),
-        *([] if checks else [Fact("Evaluation before the first request", None)]),
+        *([] if checks or told else [Fact("Evaluation before the first request", None)]),
     ]
     return Section("2. Elements and development", tuple(facts), tuple(tables))
+
+
+def _told(steps: Sequence[Step]) -> tuple[tuple[str, ...], ...]:
+    """What the record says of the last attempt's validations: the last answer of each stage."""
+    attempts = [step.attempt for step in steps if step.attempt is not None]
+    answers = {
+        step.stage or UNKNOWN: (step.message.partition(": ")[0], step.report.words if step.report else UNKNOWN)
+        for step in steps
+        if step.decision == "validate" and step.attempt == max(attempts, default=None)
+    }
+    return tuple((stage, *said) for stage, said in answers.items())
 
 
 def _control(record: Record, about: Raw) -> Section:

@@ -45,6 +45,21 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptReport:
+    """Where a validation's report is, with the digest of its JSON, and what went wrong with storing it."""
+
+    place: str | None
+    digest: str | None
+    trouble: str | None
+
+    @property
+    def words(self) -> str:
+        """All of it in a line."""
+        where = " ".join(one for one in (self.place, self.digest) if one is not None)
+        return "; ".join(one for one in (where, self.trouble) if one)
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One decision: when, at which stage and weight (percent), why, on which numbers."""
 
@@ -57,6 +72,7 @@ class Step:
     message: str
     gates: tuple[Gate, ...] = ()
     actor: str | None = None
+    report: KeptReport | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +106,7 @@ class Check:
     name: str
     program: str
     verdict: Literal["asked", "pass", "fail", "undecided"] | None
+    report: KeptReport | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Plots of a decision record as SVG texts: what was known at each decision, and the weight that followed.
 
-A record holds the numbers of each decision and not of each reading, so a plot has a point for each decision.
+A record holds the numbers of each decision and not of each reading, so a plot has a point for each decision. All plots
+of a record have one time axis, with its stages as bands.
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 
+from serin.plugin.bands import Band, bands
 from serin.plugin.figures import bounds, points, stamp
 from serin.plugin.objects import Gate, Step
 
 WIDTH, HEIGHT = 720, 220
 LEFT, RIGHT, TOP, BOTTOM = 70, 20, 20, 30
+CHARACTER, NARROW = 6.5, 14.0
+"""How wide a character of a name is, about, and a band that has no room even for an upright name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,39 +41,47 @@ class Scale:
         return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
 
 
-def difference_plot(name: str, steps: Sequence[Step]) -> str | None:
-    """The difference of a gate at each decision with its interval, zero and the margin; None without any."""
+def difference_plot(name: str, steps: Sequence[Step], until: datetime | None = None) -> str | None:
+    """The difference of a gate at each decision with its interval, zero and the margin; None without any.
+
+    Args:
+        name: The gate's.
+        steps: The whole record, the oldest decision first.
+        until: Now, when the rollout still runs; the last stage is drawn up to it.
+    """
     seen = [(step.at, gate) for step in steps for gate in step.gates if gate.name == name and step.at is not None]
     known = [(at, gate) for at, gate in seen if gate.difference is not None and gate.interval is not None]
     if not known:
         return None
-    scale = _scale([step.at for step in steps if step.at is not None], *_range([gate for _, gate in known]))
+    scale = _scale(steps, until, *_range([gate for _, gate in known]))
     margin = known[-1][1].margin
-    parts = [_level(scale, 0.0, "zero", "equal")]
+    parts = [*_stages(scale, steps, until), _level(scale, 0.0, "zero", "equal")]
     if margin is not None:
         parts.append(_level(scale, margin, "margin", f"margin {points(margin)}"))
     parts += [_interval(scale, at, gate) for at, gate in known]
     return _picture(f"{name}: candidate less stable, in points", scale, parts)
 
 
-def weight_plot(steps: Sequence[Step]) -> str | None:
-    """The candidate's weight after each decision; None without any."""
+def weight_plot(steps: Sequence[Step], until: datetime | None = None) -> str | None:
+    """The candidate's weight after each decision; None without any. steps, until: as for `difference_plot`."""
     known = [(step.at, step.weight) for step in steps if step.at is not None and step.weight is not None]
     if not known:
         return None
-    scale = _scale([at for at, _ in known], 0.0, 100.0)
+    scale = _scale(steps, until, 0.0, 100.0)
     path = [f"M {LEFT:.1f} {scale.y(0):.1f}"]
     for at, weight in known:
         path.append(f"H {scale.x(at):.1f} V {scale.y(weight):.1f}")
-    parts = [f'<path class="weight" d="{" ".join(path)} H {WIDTH - RIGHT}"/>']
+    parts = _stages(scale, steps, until)
+    parts += [f'<path class="weight" d="{" ".join(path)} H {WIDTH - RIGHT}"/>']
     parts += [
         f'<text x="{LEFT - 8}" y="{scale.y(value) + 4:.1f}" class="end">{value} %</text>' for value in (0, 50, 100)
     ]
     return _picture("the candidate's share of the traffic", scale, parts)
 
 
-def _scale(times: Sequence[datetime], low: float, high: float) -> Scale:
-    first, last = min(times), max(times)
+def _scale(steps: Sequence[Step], until: datetime | None, low: float, high: float) -> Scale:
+    times = [step.at for step in steps if step.at is not None]
+    first, last = min(times), max([*times, *([until] if until is not None else [])])
     return Scale(first, max((last - first).total_seconds(), 1.0), low, high)
 
 
@@ -81,6 +93,27 @@ def _range(gates: Sequence[Gate]) -> tuple[float, float]:
     low, high = min(values), max(values)
     room = 0.15 * (high - low or 0.01)
     return low - room, high + room
+
+
+def _stages(scale: Scale, steps: Sequence[Step], until: datetime | None) -> list[str]:
+    return [_band(scale, band, place) for place, band in enumerate(bands(steps, until))]
+
+
+def _band(scale: Scale, band: Band, place: int) -> str:
+    """A stage behind everything else; its name where there is room, upright where there is little, and to point at."""
+    left, width = scale.x(band.start), scale.x(band.end) - scale.x(band.start)
+    said = f"stage {band.name}, {stamp(band.start)} to {stamp(band.end)}"
+    name = ""
+    if width >= NARROW:
+        # At the bottom, where the weight's line is least often.
+        upright, y = width < CHARACTER * len(band.name) + 8, HEIGHT - BOTTOM - 5
+        x = left + (12 if upright else 4)
+        turned = f' transform="rotate(-90 {x:.1f} {y})"' if upright else ""
+        name = f'<text class="name" x="{x:.1f}" y="{y}"{turned}>{escape(band.name)}</text>'
+    return (
+        f'<g class="stage {"odd" if place % 2 else "even"}"><title>{escape(said)}</title>'
+        f'<rect x="{left:.1f}" y="{TOP}" width="{width:.1f}" height="{HEIGHT - TOP - BOTTOM}"/>{name}</g>'
+    )
 
 
 def _interval(scale: Scale, at: datetime, gate: Gate) -> str:

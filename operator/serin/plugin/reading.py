@@ -10,6 +10,7 @@ from serin.plugin.objects import (
     Counted,
     Deployment,
     Gate,
+    KeptReport,
     Outcome,
     Placed,
     Revision,
@@ -49,6 +50,11 @@ def deployment_of(raw: Raw, *, details: bool = True) -> Deployment:
         conditions=tuple(_condition(one) for one in parts(status, "conditions")),
         instead_of=text(part(status, "instead").get("of")),
     )
+
+
+def departed(namespace: str, name: str) -> Deployment:
+    """What stands for a ModelDeployment that is no longer there, beside the revisions that it left."""
+    return deployment_of({"metadata": {"namespace": namespace, "name": name}})
 
 
 def revision_of(raw: Raw) -> Revision:
@@ -132,7 +138,13 @@ def _step(raw: Raw) -> Step:
         message=text(raw.get("message")) or "",
         gates=_gates(raw) or _gates(part(raw, "numbers")),
         actor=text(raw.get("actor")),
+        report=_report(part(raw, "report")),
     )
+
+
+def _report(raw: Raw) -> KeptReport | None:
+    found = KeptReport(text(raw.get("place")), text(raw.get("digest")), text(raw.get("trouble")))
+    return found if found.words else None
 
 
 def _placed(raw: Raw) -> Placed | None:
@@ -158,15 +170,23 @@ def _stages(raw: Raw) -> tuple[Stage, ...]:
         return ()
 
 
-def _checks(plan: Raw, evidence: Raw) -> tuple[Check, ...]:
-    """The stages before the first request; an answer to another question than the plan's is none."""
+def _checks(plan: Raw, evidence: Raw, kind: str | None) -> tuple[Check, ...]:
+    """The stages before the first request; an answer to another question than the plan's is none.
+
+    A first revision is judged by what needs no stable, and what was stable before is not judged again.
+    """
+    if kind == "GoBack":
+        return ()
     known = {(text(one.get("name")), text(one.get("digest"))): one for one in parts(evidence, "validated")}
     found = []
     for one in parts(plan, "validations"):
         name = text(one.get("name")) or "?"
+        if kind == "First" and one.get("absolute") is False:
+            continue
         said = known.get((name, text(one.get("digest"))))
         verdict = None if said is None else _CHECKED.get(text(said.get("verdict")))
-        found.append(Check(name, text(one.get("program")) or "evaluate", verdict))
+        report = _report(part(said or {}, "report"))
+        found.append(Check(name, text(one.get("program")) or "evaluate", verdict, report))
     return tuple(found)
 
 
@@ -196,7 +216,7 @@ def _rollout(raw: Raw, *, details: bool) -> Rollout:
         kind=text(raw.get("kind")),
         stage=text(raw.get("stage")),
         stage_index=whole(raw.get("stageIndex")),
-        checks=_checks(part(raw, "plan"), part(raw, "evidence")) if details else (),
+        checks=_checks(part(raw, "plan"), part(raw, "evidence"), text(raw.get("kind"))) if details else (),
         stages=_stages(part(raw, "plan")) if details else (),
         weight=whole(raw.get("weight")),
         verdict=_verdict(raw.get("verdict")),

@@ -24,6 +24,7 @@ svg{width:100%;height:auto;font-size:11px;margin-bottom:1rem}svg text{fill:curre
 line{stroke:currentColor;stroke-width:1.5}.zero{stroke-opacity:.4}.margin{stroke-dasharray:5 4;stroke:#b58900}
 .weight{fill:none;stroke:#268bd2;stroke-width:2}
 .pass{color:#2a8a3e}.fail{color:#c62828;font-weight:600}.undecided{color:#9a6b00}.unknown{color:#a0308f}
+.stage rect{fill:currentColor;fill-opacity:.04}.stage.odd rect{fill-opacity:.1}.stage .name{fill-opacity:.6}
 svg g line{stroke:currentColor}svg g circle{fill:currentColor}
 """
 
@@ -33,7 +34,8 @@ def report(md: Deployment, record: Record, why: Explanation, now: datetime) -> s
     title = f"{md.key}: {why.revision}"
     numbered = [step for step in record.steps if step.gates]
     names = list(dict.fromkeys(gate.name for step in numbered for gate in step.gates))
-    plots = [weight_plot(record.steps), *(difference_plot(name, numbered) for name in names)]
+    until = now if record.role == "candidate" and md.rollout is not None else None
+    plots = [weight_plot(record.steps, until), *(difference_plot(name, record.steps, until) for name in names)]
     body = [
         f"<h1>{escape(title)}</h1>",
         f"<p><strong>{escape(why.headline)}</strong></p>",

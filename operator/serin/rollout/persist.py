@@ -15,10 +15,11 @@ from serin.api.reasons import Reason
 from serin.rollout import clumping
 from serin.rollout.persist_acts import dump_acts, dump_standing_acts, load_acts, load_standing_acts
 from serin.rollout.plan import Plan
-from serin.rollout.state import Attempt, End, GateState, Kind, Outcome, Placed, State, Step, Validated
+from serin.rollout.state import Attempt, End, GateState, KeptReport, Kind, Outcome, Placed, Poll, State, Step, Validated
 from serin.stats import Counts
 from serin.stats.constant import ConstantTest
 from serin.stats.rate import RateTest
+from serin.workloads.resolve import Artifact
 
 Json = dict[str, Any]
 
@@ -38,6 +39,8 @@ def dump_state(state: State) -> Json:
         stored["rollout"] = _dump_attempt(state.attempt)
     if state.outcome is not None:
         stored["outcome"] = _dump_outcome(state.outcome)
+    if state.poll is not None:
+        stored["poll"] = _dump_poll(state.poll)
     return stored | dump_acts(state)
 
 
@@ -54,6 +57,7 @@ def load_state(status: Mapping[str, Any]) -> State:
             candidate=_load_placed(status.get("candidate")),
             attempt=_load_attempt(rollout) if rollout else None,
             outcome=_load_outcome(status["outcome"]) if status.get("outcome") else None,
+            poll=_load_poll(status["poll"]) if status.get("poll") else None,
             **load_acts(status),
         )
     except (KeyError, TypeError, ValueError) as error:
@@ -76,6 +80,7 @@ def landmark(status: Mapping[str, Any]) -> tuple[object, ...]:
         tuple(outcome.get(name) for name in ("revision", "kind", "reason", "attempt")),
         tuple((status.get(name) or {}).get("revision") for name in ("instead", "retrying")),
         tuple(one.get("uid") for one in status.get("acted") or ()),
+        tuple((status.get("poll") or {}).get(name) for name in ("of", "number", "at")),
     )
 
 
@@ -98,6 +103,23 @@ def _load_placed(raw: Mapping[str, Any] | None) -> Placed | None:
     if not raw:
         return None
     return Placed(raw["revision"], raw["version"], raw["slot"], raw.get("proven", True), raw.get("adopted") or None)
+
+
+def _dump_poll(poll: Poll) -> Json:
+    return {
+        "of": poll.of,
+        "pinned": poll.pinned,
+        "number": poll.number,
+        "at": poll.at,
+        **({"artifact": poll.artifact.to_status()} if poll.artifact is not None else {}),
+        **({"message": poll.message} if poll.message else {}),
+    }
+
+
+def _load_poll(raw: Mapping[str, Any]) -> Poll:
+    found = raw.get("artifact")
+    artifact = Artifact.from_status(found) if found else None
+    return Poll(raw["of"], raw["pinned"], int(raw["number"]), raw["at"], artifact, raw.get("message", ""))
 
 
 _ATTEMPT_NUMBERS = (
@@ -131,7 +153,7 @@ def _dump_attempt(attempt: Attempt) -> Json:
         "evidence": {
             **{name: getattr(attempt, name) for name in (*_ATTEMPT_NUMBERS, *_ATTEMPT_COUNTS, *_ATTEMPT_FLAGS)},
             **({"outage": list(attempt.outage)} if attempt.outage is not None else {}),
-            **({"validated": [asdict(one) for one in attempt.validated]} if attempt.validated else {}),
+            **({"validated": [_dump_validated(one) for one in attempt.validated]} if attempt.validated else {}),
             "gates": [_dump_gate(gate) for gate in attempt.gates],
             **dump_standing_acts(attempt),
         },
@@ -157,7 +179,7 @@ def _load_attempt(raw: Mapping[str, Any]) -> Attempt:
         gates=tuple(_load_gate(gate) for gate in evidence["gates"]),
         steps=tuple(load_step(step) for step in raw.get("steps") or ()),
         outage=_load_missing(evidence.get("outage")),
-        validated=tuple(Validated(**one) for one in evidence.get("validated") or ()),
+        validated=tuple(_load_validated(one) for one in evidence.get("validated") or ()),
         **load_standing_acts(evidence),
         **numbers,
     )
@@ -220,13 +242,33 @@ def dump_step(step: Step) -> Json:
         "message": step.message,
         "gates": [dict(gate) for gate in step.gates],
         **({"actor": step.actor} if step.actor is not None else {}),
+        **({"report": dump_report(step.report)} if step.report is not None else {}),
     }
 
 
 def load_step(raw: Mapping[str, Any]) -> Step:
     """The entry that `dump_step` wrote."""
     fields = {**raw, "reason": Reason(raw["reason"]), "gates": tuple(raw.get("gates") or ())}
-    return Step(**fields)
+    return Step(**fields | _load_report(raw))
+
+
+def dump_report(report: KeptReport) -> Json:
+    """What is known of a report, without what is not."""
+    return {name: value for name, value in asdict(report).items() if value is not None}
+
+
+def _load_report(raw: Mapping[str, Any]) -> dict[str, KeptReport]:
+    return {"report": KeptReport(**raw["report"])} if raw.get("report") else {}
+
+
+def _dump_validated(one: Validated) -> Json:
+    stored = {**asdict(one), "report": dump_report(one.report) if one.report is not None else None}
+    # A status that knows no report is as it was before there were any.
+    return {name: value for name, value in stored.items() if name != "report" or value is not None}
+
+
+def _load_validated(raw: Mapping[str, Any]) -> Validated:
+    return Validated(**{**raw} | _load_report(raw))
 
 
 def _dump_outcome(outcome: Outcome) -> Json:
@@ -239,6 +281,7 @@ def _dump_outcome(outcome: Outcome) -> Json:
         "at": outcome.at,
         "attempt": outcome.attempt,
         **({"stage": outcome.steps[-1].stage} if outcome.steps else {}),
+        **({"unseen": True} if outcome.unseen else {}),
         "steps": [dump_step(step) for step in outcome.steps],
         "gates": [dict(gate) for gate in outcome.gates],
     }
@@ -255,4 +298,5 @@ def _load_outcome(raw: Mapping[str, Any]) -> Outcome:
         attempt=int(raw.get("attempt", 1)),
         steps=tuple(load_step(step) for step in raw.get("steps") or ()),
         gates=tuple(raw.get("gates") or ()),
+        unseen=bool(raw.get("unseen")),
     )

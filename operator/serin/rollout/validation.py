@@ -15,15 +15,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final, Literal, assert_never
+from typing import Any, Final, Literal, TypeAlias, assert_never
 
 from serin.api.reasons import Reason
 from serin.rollout.instants import stamp
 from serin.rollout.plan import Plan, Validation
-from serin.rollout.state import STEPS_MAX, Attempt, Placed, Step, Validated
-from serin.workloads.jobs import Ended, JobState
+from serin.rollout.state import STEPS_MAX, Attempt, KeptReport, Kind, Placed, Step, Validated
+from serin.workloads.jobs import Ended, JobState, Running
 
 MESSAGE_CHARACTERS_MAX: Final = 1000
+"""Of what an answer says of its gates."""
+PLACE_CHARACTERS_MAX: Final = 500
+"""Of the report's place: the longest uri of a policy with the longest names below it is within that."""
 LAST_WORDS_SECONDS_MAX: Final = 60.0
 """How long a pod's last words are waited for after its Job is over. Seconds were seen on a busy machine; the pods of a
 Job that ran out of time are deleted, and say nothing."""
@@ -32,11 +35,25 @@ Json = Mapping[str, Any]
 
 
 def open_validation(attempt: Attempt) -> Validation | None:
-    """The validation that is to be passed next; None when all are, or traffic has begun."""
-    if attempt.stage >= 0:
+    """The validation that is to be passed next; None when all are, or traffic has begun.
+
+    A first deployment is judged by what needs no stable; what was stable before is not judged again.
+    """
+    if attempt.stage >= 0 or attempt.kind is Kind.GO_BACK:
         return None
     passed = {(one.name, one.digest) for one in attempt.validated if one.verdict == "pass"}
-    return next((one for one in attempt.plan.validations if (one.name, one.digest) not in passed), None)
+    asked = [one for one in attempt.plan.validations if one.absolute or attempt.kind is Kind.COMPARED]
+    return next((one for one in asked if (one.name, one.digest) not in passed), None)
+
+
+def shut(attempt: Attempt) -> bool:
+    """Whether a first revision has to wait for its first request, although its pods may be ready.
+
+    It is opened once: a policy that asks for more later takes nobody's model away. A Promote opens it, too.
+    """
+    ordered = attempt.order is not None and attempt.order.action == "Promote"
+    begun = bool(attempt.first_traffic or attempt.effect_since)
+    return attempt.kind is Kind.FIRST and not begun and not ordered and open_validation(attempt) is not None
 
 
 def standing_of(attempt: Attempt) -> Validated | None:
@@ -65,6 +82,8 @@ def go_on(
         return _with(attempt, Validated(asked.name, asked.digest)) if ready else attempt
     if known.verdict is None:
         state = jobs.get(job_name(deployment, candidate.revision, attempt.number, known))
+        if isinstance(state, Running) and known.message != (waits := state.waits or ""):
+            return _with(attempt, replace(known, message=waits))
         if not isinstance(state, Ended) or (not _heard(state) and now.timestamp() < state.at + LAST_WORDS_SECONDS_MAX):
             return attempt
         return _told(attempt, known, state, candidate, now)
@@ -86,8 +105,10 @@ def again_in(known: Validated, asked: Validation, now: float) -> float | None:
 
 
 def _told(attempt: Attempt, known: Validated, ended: Ended, candidate: Placed, now: datetime) -> Attempt:
-    verdict, stalled, message = read_answer(ended, candidate.revision)
-    told = replace(known, verdict=verdict, stalled=stalled, message=message, at=now.timestamp())
+    verdict, stalled, message, report = read_answer(ended, candidate.revision)
+    if not ended.answer and known.message:
+        message = f"{message}; its pod could not start: {known.message}"
+    told = replace(known, verdict=verdict, stalled=stalled, message=message, at=now.timestamp(), report=report)
     match verdict:
         case "pass":
             reason = Reason.ROLLING_OUT
@@ -97,12 +118,18 @@ def _told(attempt: Attempt, known: Validated, ended: Ended, candidate: Placed, n
             reason = Reason.VALIDATION_BLOCKED if stalled else Reason.VALIDATION_UNDECIDED
         case _:
             assert_never(verdict)
-    step = Step(attempt.instant, stamp(now), known.name, 0, "validate", reason, f"{verdict}: {message}")
+    step = Step(attempt.instant, stamp(now), known.name, 0, "validate", reason, f"{verdict}: {message}", report=report)
     return replace(_with(attempt, told), steps=(*attempt.steps, step)[-STEPS_MAX:])
 
 
-def read_answer(ended: Ended, revision: str) -> tuple[Literal["pass", "fail", "undecided"], bool, str]:
-    """Verdict, whether only a person can help, and words. Whatever cannot be read is undecided, never a pass."""
+Answer: TypeAlias = tuple[Literal["pass", "fail", "undecided"], bool, str, KeptReport | None]
+
+
+def read_answer(ended: Ended, revision: str) -> Answer:
+    """Verdict, whether only a person can help, words, and what became of the report.
+
+    Whatever cannot be read is undecided, never a pass. What is said of the report changes no verdict.
+    """
     try:
         raw = json.loads(ended.answer) if ended.answer else {}
     except ValueError:
@@ -110,29 +137,57 @@ def read_answer(ended: Ended, revision: str) -> tuple[Literal["pass", "fail", "u
     if not isinstance(raw, dict) or raw.get("verdict") not in ("pass", "fail", "undecided"):
         words = ended.failed or "it ended"
         said = f"; its last words: {ended.answer[:300]}" if ended.answer else ""
-        return "undecided", True, f"the Job gave no answer ({words}){said}"
+        return "undecided", True, f"the Job gave no answer ({words}){said}", None
     if raw.get("revision") not in (None, revision):
-        return "undecided", True, f"the answer is about {raw['revision']} and not about {revision}"
-    message = _words(raw)[:MESSAGE_CHARACTERS_MAX]
-    fault = raw.get("fault") or {}
-    if raw["verdict"] == "pass" and (fault or not raw.get("gates")):
-        return "undecided", True, f"a pass without a gate, or beside a fault, is none; {message}"
-    return raw["verdict"], fault.get("effect") != "hold", message
+        return "undecided", True, f"the answer is about {raw['revision']} and not about {revision}", None
+    report = _report(raw)
+    message = "; ".join([*_words(raw), *_report_words(report)]) or "no words"
+    if raw["verdict"] == "pass" and (raw.get("fault") or not _gates(raw)):
+        return "undecided", True, f"a pass without a gate, or beside a fault, is none; {message}", report
+    return raw["verdict"], _fault(raw).get("effect") != "hold", message, report
 
 
-def _words(raw: Json) -> str:
+# A program of the user's may say anything, and what it says must not end a look at the rollout.
+def _fault(raw: Json) -> Json:
     fault = raw.get("fault") or {}
+    return fault if isinstance(fault, dict) else {"reason": "fault", "message": str(fault)}
+
+
+def _gates(raw: Json) -> list[Json]:
+    gates = raw.get("gates")
+    return [one for one in gates if isinstance(one, dict)] if isinstance(gates, list) else []
+
+
+def _words(raw: Json) -> list[str]:
+    fault, gates = _fault(raw), _gates(raw)
     parts = [f"{fault.get('reason')}: {fault.get('message')}"] if fault else []
     # The program names the worst first; what passed beside a failure is not what anybody asks for.
-    gates = [one for one in raw.get("gates") or () if isinstance(one, dict)]
     worst = [one for one in gates if one.get("verdict") == raw["verdict"]] or gates
     parts += [f"{one.get('name')}: {one.get('message')}" for one in worst[:4]]
-    left = len(worst) - 4 + int(raw.get("gatesLeftOut") or 0)
+    left_out = raw.get("gatesLeftOut")
+    left = len(worst) - 4 + (left_out if isinstance(left_out, int) else 0)
     if left > 0:
         parts.append(f"and {left} more")
-    if raw.get("report"):
-        parts.append(f"report {raw['report']} {raw.get('digest') or ''}".rstrip())
-    return "; ".join(parts) or "no words"
+    return ["; ".join(parts)[:MESSAGE_CHARACTERS_MAX]] if parts else []
+
+
+def _report(raw: Json) -> KeptReport | None:
+    """What the answer says of its report."""
+
+    def said(name: str) -> str | None:
+        value = raw.get(name)
+        return value[:PLACE_CHARACTERS_MAX] if isinstance(value, str) and value else None
+
+    found = KeptReport(said("report"), said("digest"), said("reportTrouble"))
+    return found if found.place is not None or found.trouble is not None else None
+
+
+def _report_words(report: KeptReport | None) -> list[str]:
+    """After all other words, and never cut off by them."""
+    if report is None:
+        return []
+    place = [f"report {report.place} {report.digest or ''}".rstrip()] if report.place is not None else []
+    return place + ([report.trouble] if report.trouble is not None else [])
 
 
 def _with(attempt: Attempt, one: Validated) -> Attempt:

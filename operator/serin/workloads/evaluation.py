@@ -1,6 +1,7 @@
 """The Jobs of validate and warmup stages: `serin evaluate` on data that the user's template brings, `serin warmup`.
 
     annotation serin.dev/evaluation  ->  a file in the pod (downward API)  ->  serin evaluate --config
+    arguments                        ->  where the report goes, when the policy says so
     termination message              <-  verdict, worst gates, place and digest of the report
 
 The configuration travels with the Job itself, so that no ConfigMap is made and no right to any is needed.
@@ -17,8 +18,10 @@ from typing import Any, Final, Literal, TypeAlias, assert_never
 from serin.api.model_deployment import ModelDeployment
 from serin.api.names import GROUP, LABEL_DEPLOYMENT, LABEL_MANAGED, MANAGED_BY, Slot, slot_service
 from serin.api.quantities import Seconds
+from serin.api.stages import absolute_gates
 from serin.workloads.jobs import LABEL_JOB, LABEL_STAGE
 from serin.workloads.ownership import object_metadata
+from serin.workloads.report_place import REPORT_SECONDS_MAX, add_report_place, report_arguments, report_name
 
 ANNOTATION: Final = f"{GROUP}/evaluation"
 FOLDER: Final = "/etc/serin/evaluation"
@@ -51,8 +54,9 @@ def stage_job(
     name: str,
     stage: str,
     revision: str,
+    attempt: int,
     candidate: Slot,
-    stable: Slot,
+    stable: Slot | None,
     image: str | None,
 ) -> Json:
     """Return the Job that asks a stage's question, complete, to be created.
@@ -64,8 +68,9 @@ def stage_job(
         name: The Job's name; it says which question of which attempt this is.
         stage: The stage's name.
         revision: Who is on trial.
+        attempt: For which time.
         candidate: Its slot.
-        stable: The slot of who serves.
+        stable: The slot of who serves; None for a first revision, which is judged by itself.
         image: What runs where the template says nothing.
     """
     asked = json.loads(request)
@@ -77,8 +82,17 @@ def stage_job(
     metadata["annotations"] = {**(metadata.get("annotations") or {}), ANNOTATION: json.dumps(config)}
     pod = template.setdefault("spec", {})
     pod["restartPolicy"] = "Never"
-    container = _complete(pod, program, image)
-    urls = {"CANDIDATE": _address(md, candidate), "STABLE": _address(md, stable)}
+    report = asked.get("report")
+    if report is None:
+        container = _complete(pod, program, image, ["--output", REPORTS] if program == "evaluate" else [])
+    else:
+        kept_as = report_name(str(md.metadata.namespace), md.metadata.name, revision, attempt, stage)
+        container = _complete(pod, program, image, report_arguments(report, kept_as))
+        add_report_place(pod, container, report)
+        seconds += REPORT_SECONDS_MAX
+    urls = {"CANDIDATE": _address(md, candidate)}
+    if stable is not None:
+        urls["STABLE"] = _address(md, stable)
     container["env"] = [
         *(container.get("env") or []),
         {"name": "SERIN_REVISION", "value": revision},
@@ -102,7 +116,7 @@ def stage_job(
 
 
 def _question(
-    md: ModelDeployment, program: Program, asked: Mapping[str, Any], revision: str, candidate: Slot, stable: Slot
+    md: ModelDeployment, program: Program, asked: Mapping[str, Any], revision: str, candidate: Slot, stable: Slot | None
 ) -> tuple[Json, float]:
     """What the program reads, and how long the Job may take in seconds."""
     match program:
@@ -118,15 +132,21 @@ def _question(
 
 
 def evaluation_config(
-    md: ModelDeployment, evaluation: Mapping[str, Any], revision: str, candidate: Slot, stable: Slot
+    md: ModelDeployment, evaluation: Mapping[str, Any], revision: str, candidate: Slot, stable: Slot | None
 ) -> Json:
-    """Return what `serin evaluate` reads: the stage's words, who is on trial, and where both arms answer."""
+    """Return what `serin evaluate` reads: the stage's words, who is on trial, and where both arms answer.
+
+    Without stable the gates that compare with it are left out.
+    """
     config = {key: copy.deepcopy(value) for key, value in evaluation.items() if key != "endpoint"}
     endpoint = evaluation.get("endpoint") or {}
     both = {
         arm: {**copy.deepcopy(endpoint), "url": _address(md, slot)}
         for arm, slot in (("candidate", candidate), ("stable", stable))
+        if slot is not None
     }
+    if stable is None:
+        config["gates"] = copy.deepcopy(absolute_gates(evaluation))
     return config | {"revision": revision, "endpoints": both}
 
 
@@ -158,7 +178,7 @@ def _container(program: Program, template: Mapping[str, Any]) -> Json:
     return next((one for one in containers if isinstance(one, dict) and one.get("name") == program), {})
 
 
-def _complete(pod: Json, program: Program, image: str | None) -> Json:
+def _complete(pod: Json, program: Program, image: str | None, place: list[str]) -> Json:
     """Add what the program needs; where the user says something else, that stands. Returns its container."""
     containers = pod.setdefault("containers", [])
     container: Json | None = next(
@@ -169,7 +189,6 @@ def _complete(pod: Json, program: Program, image: str | None) -> Json:
         containers.append(container)
     if image is not None:
         container.setdefault("image", image)
-    place = ["--output", REPORTS] if program == "evaluate" else []
     container.setdefault("command", ["serin", program])
     arguments = ["--config", f"{FOLDER}/{CONFIG_FILE}", *place, "--termination-log", "/dev/termination-log"]
     container.setdefault("args", arguments)
@@ -177,7 +196,7 @@ def _complete(pod: Json, program: Program, image: str | None) -> Json:
     mounts.append({"name": "serin-evaluation", "mountPath": FOLDER, "readOnly": True})
     field = {"fieldPath": f"metadata.annotations['{ANNOTATION}']"}
     volumes.append({"name": "serin-evaluation", "downwardAPI": {"items": [{"path": CONFIG_FILE, "fieldRef": field}]}})
-    if place and not any(one.get("mountPath") == REPORTS for one in mounts):
+    if REPORTS in place and not any(one.get("mountPath") == REPORTS for one in mounts):
         # Where the policy gives no place for reports, they live as long as the pod; the answer does not need them.
         mounts.append({"name": "serin-reports", "mountPath": REPORTS})
         volumes.append({"name": "serin-reports", "emptyDir": {}})

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from serin.api.names import GROUP
-from serin.workloads.pods import instant
+from serin.workloads.pods import instant, why_waiting
 
 LABEL_JOB: Final = f"{GROUP}/job"
 """On the Job's pods: its name. They carry no revision and no slot, for they serve nobody."""
@@ -19,9 +19,15 @@ LABEL_STAGE: Final = f"{GROUP}/stage"
 """On the Job and its pods: the stage that asks, for people and log queries."""
 
 
+WAITS_CHARACTERS_MAX: Final = 300
+"""A scheduler names every node that it has tried."""
+
+
 @dataclass(frozen=True, slots=True)
 class Running:
-    """The Job is there and has not ended."""
+    """The Job is there and has not ended. waits: why its pod cannot start, None when it can."""
+
+    waits: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +57,12 @@ def job_state(job: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) -> JobS
     """
     conditions = {one.get("type"): one for one in job.get("status", {}).get("conditions") or []}
     complete, failed = (conditions.get(kind, {}).get("status") == "True" for kind in ("Complete", "Failed"))
-    if not complete and not failed:
-        return Running()
     name = job["metadata"]["name"]
     mine = [pod for pod in pods if (pod["metadata"].get("labels") or {}).get(LABEL_JOB) == name]
     mine.sort(key=lambda pod: pod["metadata"].get("creationTimestamp", ""))
+    if not complete and not failed:
+        waits = why_waiting(mine[-1]) if mine else None
+        return Running(waits[:WAITS_CHARACTERS_MAX] if waits is not None else None)
     answers = [answer for pod in mine if (answer := _last_words(pod))]
     answer = answers[-1] if answers else ""
     heard = any(pod.get("status", {}).get("phase") in ("Succeeded", "Failed") for pod in mine)

@@ -141,6 +141,11 @@ def arm_health(deployment: Mapping[str, Any] | None, pods: Iterable[Mapping[str,
     )
 
 
+def why_waiting(pod: Mapping[str, Any]) -> str | None:
+    """Why a pod cannot start: no node takes it, a claim is not there, or the kubelet refuses; None when it can."""
+    return _unschedulable(pod) or _cannot_start(pod)
+
+
 def _belongs(pod: Mapping[str, Any], deployment: Mapping[str, Any] | None) -> bool:
     if deployment is None:
         return True

@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
-import os
 import sys
 import tarfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from tests.cluster.process import Process
@@ -276,53 +274,3 @@ async def test_a_store_that_is_down_keeps_a_revision_from_being_pinned(world: Wo
             await iris.until(promoted("2"))
         assert not load.failures, load.failures
         assert (await iris.revision("2"))["status"]["artifact"]["digest"] == pinned
-
-
-@together
-async def test_versions_by_s3_are_pinned_and_promoted(world: World) -> None:
-    """Two prefixes of a bucket, with keys from a Secret for the Job and the init container alike."""
-    iris = world.model("by-s3")
-    port = 18088
-    root = world.folder / "s3"
-    for version in ("1", "2"):
-        folder = root / "models" / iris.name / version
-        folder.mkdir(parents=True)
-        (folder / "version").write_text(version)
-    keys = {
-        "AWS_ENDPOINT_URL": f"http://{NODE_ADDRESS}:{port}",
-        "AWS_ACCESS_KEY_ID": "ann",
-        "AWS_SECRET_ACCESS_KEY": "s3cret-key-of-the-tests",
-    }
-    await world.apply(
-        {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": "model-store", "namespace": NAMESPACE},
-            "stringData": keys,
-        }
-    )
-    command = [
-        *(str(Path(sys.executable).parent / "rclone"), "serve", "s3", "--addr", f"{NODE_ADDRESS}:{port}"),
-        *("--auth-key", f"ann,{keys['AWS_SECRET_ACCESS_KEY']}", "--config", os.devnull, "--vfs-cache-mode", "off"),
-        str(root),
-    ]
-    with (world.folder / "s3.log").open("ab") as log:
-        server = world.cluster.popen(command, stdout=log, stderr=log)
-    try:
-        for version in ("1", "2"):
-            md = iris.spec(version)
-            md["spec"]["model"] |= {
-                "uri": f"s3://models/{iris.name}/{version}",
-                "fetch": {"envFrom": [{"secretRef": {"name": "model-store"}}]},
-            }
-            async with world.load(iris.host) as load:
-                await iris.apply(md)
-                await iris.until(promoted(version))
-            assert await world.answers(iris.host) == version
-            artifact = (await iris.revision(version))["status"]["artifact"]
-            assert artifact["mediaType"] == "directory"
-            if version == "2":
-                assert not load.failures, load.failures
-    finally:
-        server.terminate()
-        server.wait(10)

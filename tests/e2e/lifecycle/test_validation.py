@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import json
 import re
 import sys
 from datetime import UTC, datetime, timedelta
@@ -14,9 +16,22 @@ import skops.io
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
+from tests.cluster.settings import NODE_ADDRESS
 from tests.demo.manifests import REPOSITORY
 from tests.demo.stage import condition
-from tests.e2e.lifecycle.world import GATES, Json, Model, World, promoted, serving, stalled, together, waiting
+from tests.e2e.lifecycle.bucket import store_served
+from tests.e2e.lifecycle.world import (
+    GATES,
+    NAMESPACE,
+    Json,
+    Model,
+    World,
+    promoted,
+    serving,
+    stalled,
+    together,
+    waiting,
+)
 
 ROWS = 3000
 LONG = 5.8
@@ -46,8 +61,8 @@ def holdout(folder: Path, name: str, *, rows: int = ROWS, age: timedelta = timed
     return place
 
 
-def validated(data: Path, *gates: Json, retry: str = "10m", **evaluation: Any) -> Json:
-    """A rollout whose first stage judges on this data."""
+def validated(data: Path, *gates: Json, retry: str = "10m", report: Json | None = None, **evaluation: Any) -> Json:
+    """A rollout whose first stage judges on this data, and keeps its report there."""
     asked = {
         "task": "classification",
         "classes": [0, 1, 2],
@@ -78,7 +93,13 @@ def validated(data: Path, *gates: Json, retry: str = "10m", **evaluation: Any) -
         "volumeMounts": [{"name": "data", "mountPath": "/data"}],
     }
     volumes = [{"name": "data", "hostPath": {"path": str(data)}}]
-    stage = {"evaluation": asked, "retry": retry, "template": {"spec": {"containers": [container], "volumes": volumes}}}
+    stage: Json = {
+        "evaluation": asked,
+        "retry": retry,
+        "template": {"spec": {"containers": [container], "volumes": volumes}},
+    }
+    if report is not None:
+        stage["report"] = report
     stages = [
         {"name": "holdout", "validate": stage},
         {"name": "half", "canary": {"weight": 50, "soak": "2s"}},
@@ -112,49 +133,92 @@ async def never_saw_a_request(iris: Model) -> bool:
     return set(iris.shares()) == {(100, 0)}
 
 
+def recorded(revision: Json) -> list[Json]:
+    """What the record has of validations."""
+    return [one for one in revision["status"].get("record", []) if one["event"] == "validate"]
+
+
 def answers(revision: Json) -> list[str]:
-    """What the record says of validations."""
-    return [one["message"] for one in revision["status"].get("record", []) if one["event"] == "validate"]
+    """The same in words."""
+    return [one["message"] for one in recorded(revision)]
+
+
+def place(secret: str) -> Json:
+    """Reports go to the store's bucket, opened by this Secret."""
+    return {"uri": "s3://reports/e2e", "keep": 3, "envFrom": [{"secretRef": {"name": secret}}]}
 
 
 @together
 async def test_a_better_model_passes_on_data_before_it_gets_a_request(world: World) -> None:
-    """The answer is in the record with numbers and the report's digest, and the rollout goes on."""
+    """The answer is in the record with numbers and where the report is, and the report is there."""
     iris = world.model("judged-well")
-    plan = validated(
-        holdout(world.folder, "well"), {"name": "no-worse", "metric": "accuracy", "maxDropVersusStable": 0.02}
-    )
-    await iris.serve("1", faults=wrong(0.05), scikit_learn=True)
-    async with world.load(iris.host) as load:
-        await iris.apply(iris.spec("2", scikit_learn=True, rollout=plan))
-        md = await iris.until(waiting("Validating", "holdout"))
-        assert md["status"]["phase"] == "Validating"
-        assert md["status"]["rollout"]["stage"] == "holdout"
-        assert await never_saw_a_request(iris)
-        await iris.until(promoted("2"))
-    assert not load.failures
-    await iris.until_verdict("2", "Stable")
-    (answer,) = answers(await iris.revision("2"))
-    assert answer.startswith("pass: "), answer
-    assert "good: " in answer
-    assert "sha256:" in answer
+    no_worse = {"name": "no-worse", "metric": "accuracy", "maxDropVersusStable": 0.02}
+    async with store_served(world, "report-store", 18089, "reports") as bucket:
+        plan = validated(holdout(world.folder, "well"), no_worse, report=place("report-store"))
+        await iris.serve("1", faults=wrong(0.05), scikit_learn=True)
+        async with world.load(iris.host) as load:
+            await iris.apply(iris.spec("2", scikit_learn=True, rollout=plan))
+            md = await iris.until(waiting("Validating", "holdout"))
+            assert md["status"]["phase"] == "Validating"
+            assert md["status"]["rollout"]["stage"] == "holdout"
+            assert await never_saw_a_request(iris)
+            await iris.until(promoted("2"))
+        assert not load.failures
+        await iris.until_verdict("2", "Stable")
+        revision = await iris.revision("2")
+        (entry,) = recorded(revision)
+        kept = f"e2e/{NAMESPACE}/{iris.name}/{revision['metadata']['name']}.1.holdout"
+        content = (bucket / kept / "report.json").read_bytes()
+        assert entry["report"] == {
+            "place": f"s3://reports/{kept}/report.json",
+            "digest": f"sha256:{hashlib.sha256(content).hexdigest()}",
+        }
+        assert json.loads(content)["verdict"] == "pass"
+        assert "<svg" in (bucket / kept / "report.html").read_text()
+    assert entry["message"].startswith("pass: "), entry
+    assert "good: " in entry["message"]
+    assert entry["report"]["place"] in entry["message"]
     assert len(await jobs(iris)) == 1, "asked once"
 
 
 @together
 async def test_a_worse_model_is_rejected_and_nobody_has_seen_it(world: World) -> None:
-    """ValidationFailed with the gate and its interval; stable was never touched."""
+    """ValidationFailed with the gate and its interval; stable was never touched. The store of reports is away."""
     iris = world.model("judged-bad")
+    keys = {"AWS_ENDPOINT_URL": f"http://{NODE_ADDRESS}:1", "AWS_ACCESS_KEY_ID": "ann", "AWS_SECRET_ACCESS_KEY": "x"}
+    await world.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "no-store"}, "stringData": keys})
+    plan = validated(holdout(world.folder, "bad"), report=place("no-store"))
     await iris.serve("1", scikit_learn=True)
     async with world.load(iris.host) as load:
-        await iris.apply(iris.spec("2", wrong(0.4), scikit_learn=True, rollout=validated(holdout(world.folder, "bad"))))
-        md = await iris.until(stalled("RolledBack", "ValidationFailed", "good: "))
+        await iris.apply(iris.spec("2", wrong(0.4), scikit_learn=True, rollout=plan))
+        md = await iris.until(stalled("RolledBack", "ValidationFailed", "good: ", "the report was not stored: "))
         assert serving(md, "1")
     assert not load.failures
     assert not load.of("2")
     assert await never_saw_a_request(iris)
     await iris.until_verdict("2", "Rejected")
+    (entry,) = recorded(await iris.revision("2"))
+    assert list(entry["report"]) == ["trouble"], entry
     await iris.told_once("ValidationFailed")
+
+
+@together
+async def test_a_first_model_is_judged_by_itself_before_anybody_sees_it(world: World) -> None:
+    """A bad one is stalled with its numbers and no request reaches it; a good one takes its place and serves."""
+    iris = world.model("judged-first")
+    no_worse = {"name": "no-worse", "metric": "accuracy", "maxDropVersusStable": 0.02}
+    plan = validated(holdout(world.folder, "first"), no_worse)
+    await iris.apply(iris.spec("1", wrong(0.4), scikit_learn=True, rollout=plan))
+    md = await iris.until(stalled("FirstRevisionFailing", "stage holdout", "good: "))
+    assert "no-worse" not in condition(md, "Stalled")["message"], "nothing serves that it could be compared with"
+    assert condition(md, "Ready")["status"] == "False"
+    assert {weights for weights in iris.shares() if weights != (0, 100)} == set(), "slot a had no weight"
+    await iris.apply(iris.spec("2", scikit_learn=True, rollout=plan))
+    await iris.until(promoted("2"))
+    assert await world.answers(iris.host) == "2"
+    await iris.until_verdict("2", "Stable")
+    (answer,) = answers(await iris.revision("2"))
+    assert answer.startswith("pass: "), answer
 
 
 @together

@@ -4,59 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from serin.artifacts import ArtifactError, Cache, Limits, Reason, fetch, resolve
 from serin.artifacts.digest import Digest, digest_of_files
-from tests.integration.artifacts.processes import free_port, running
+from tests.integration.artifacts.bucket_server import SECRET, Bucket, bucket_served
+from tests.integration.artifacts.processes import free_port
 from tests.integration.artifacts.web_server import Site
 
 WEIGHTS = os.urandom(5 << 20)
-SECRET = "s3cret-key-of-the-tests"
-
-
-@dataclass(frozen=True)
-class Bucket:
-    """A bucket, and the folder in which the server keeps it."""
-
-    folder: Path
-    endpoint: str
-
-    def put(self, key: str, content: bytes) -> None:
-        """Write an object; by a new file, as an upload would."""
-        path = self.folder / key
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
-        path.write_bytes(content)
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
     """A bucket named models on an S3-compatible server."""
-    root = tmp_path_factory.mktemp("s3")
-    (root / "data" / "models").mkdir(parents=True)
-    port = free_port()
-    endpoint = f"http://127.0.0.1:{port}"
-    command = [
-        Path(sys.executable).parent / "rclone",
-        *("serve", "s3", "--addr", f"127.0.0.1:{port}", "--auth-key", f"ann,{SECRET}"),
-        *("--config", os.devnull, "--vfs-cache-mode", "off", "--dir-cache-time", "0s", root / "data"),
-    ]
-    with running(command, endpoint, root / "log"):
-        yield Bucket(root / "data" / "models", endpoint)
+    with bucket_served(tmp_path_factory.mktemp("s3"), "models", looks_each_time=True) as bucket:
+        yield bucket
 
 
 @pytest.fixture
 def bucket(served: Bucket, monkeypatch: pytest.MonkeyPatch) -> Bucket:
     """The same, with the credentials in the environment."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", served.endpoint)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ann")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    for name, value in served.environment.items():
+        monkeypatch.setenv(name, value)
     return served
 
 
@@ -81,6 +54,16 @@ def test_a_prefix_is_a_folder(bucket: Bucket, tmp_path: Path) -> None:
     fetch("s3://models/iris/3/", want, tmp_path)
     found = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     assert {path for path in found if not path.startswith(".serin-artifact")} == set(files)
+
+
+@pytest.mark.parametrize("uri", ["s3://models/odd/a%20b%23c+d.onnx", "s3://models/odd%20one/"])
+def test_a_pinned_uri_can_be_read_like_the_one_that_was_given(bucket: Bucket, tmp_path: Path, uri: str) -> None:
+    """Pods read it in the place of the other; what a uri escapes stays escaped."""
+    bucket.put("odd/a b#c+d.onnx", b"weights")
+    bucket.put("odd one/model.onnx", b"weights")
+    found = resolve(uri)
+    fetch(uri, found.digest, tmp_path, resolved_uri=found.uri)
+    assert [path.read_bytes() for path in tmp_path.rglob("*.onnx")] == [b"weights"]
 
 
 def test_a_killed_download_of_a_folder_goes_on(bucket: Bucket, tmp_path: Path) -> None:

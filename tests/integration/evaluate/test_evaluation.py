@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,12 +19,16 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 from skops.io import dump
 
+from serin.cli.main import main
 from serin.evaluate.faults import Effect, Fault
+from serin.evaluate.report import read_report
 from tests.demo.model_server import IrisModel
+from tests.integration.artifacts.bucket_server import Bucket, bucket_served
 from tests.integration.evaluate.serving import ANSWER, Json, answering, evaluated, iris, served
 
 NAMES = ("sepal_length", "sepal_width", "petal_length", "petal_width")
 CLASSES = [0, 1, 2]
+KEPT_AS = "ml/iris/iris-2-x7k2p.1.holdout"
 
 
 @pytest.fixture(scope="module")
@@ -308,8 +313,70 @@ def test_the_short_answer_fits_into_a_termination_message(folder: Path, url: str
 def test_a_configuration_that_is_wrong_ends_with_2_and_a_reason(folder: Path) -> None:
     """Nothing is written but the short answer."""
     (folder / "evaluation.yaml").write_text("task: guessing")
-    from serin.cli.main import main
-
     log = folder / "log"
     assert main(["evaluate", "--config", str(folder / "evaluation.yaml"), "--termination-log", str(log)]) == 2
     assert json.loads(log.read_text())["fault"]["reason"] == "InvalidConfig"
+
+
+def test_a_job_keeps_its_report_in_the_bucket_of_the_policy_and_says_where(
+    folder: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over a server that checks signatures: the short answer's digest is that of what lies in the bucket."""
+    with bucket_served(folder / "store", "reports") as bucket:
+        for name, value in bucket.environment.items():
+            monkeypatch.setenv(name, value)
+        said = told(folder, setup(url), "--report-uri", "s3://reports/ml")
+        assert said["report"] == f"s3://reports/ml/{KEPT_AS}/report.json"
+        content = (bucket.folder / "ml" / KEPT_AS / "report.json").read_bytes()
+        assert said["digest"] == f"sha256:{hashlib.sha256(content).hexdigest()}"
+        assert read_report(content.decode()).verdict == said["verdict"] == "pass"
+        assert "<svg" in (bucket.folder / "ml" / KEPT_AS / "report.html").read_text()
+    assert not (folder / "reports").exists(), "there and nowhere else"
+
+
+@pytest.mark.parametrize(("least", "verdict"), [(0.5, "pass"), (0.999999, "fail")])
+def test_a_store_that_is_away_changes_no_verdict(
+    folder: Path, url: str, monkeypatch: pytest.MonkeyPatch, least: float, verdict: str
+) -> None:
+    """Nobody listens there. The Job ends well, for it has its answer, and says in words what is missing."""
+    for name, value in Bucket(folder, "http://127.0.0.1:1").environment.items():
+        monkeypatch.setenv(name, value)
+    gates = [{"name": "accuracy", "metric": "accuracy", "min": least}]
+    said = told(folder, setup(url, gates=gates), "--report-uri", "s3://reports/ml", "--report-seconds", "1")
+    assert (said["verdict"], said["report"], said["digest"]) == (verdict, None, None)
+    assert said["reportTrouble"].startswith("the report was not stored: TimedOut")
+
+
+def test_a_folder_of_reports_that_cannot_be_written_changes_no_verdict(folder: Path, url: str) -> None:
+    """A file is where it should be. Who reads a short answer reads it there; on a terminal it is a failure."""
+    (folder / "taken").write_text("no folder")
+    said = told(folder, setup(url), "--output", str(folder / "taken"))
+    assert said["verdict"] == "pass"
+    assert "not stored" in said["reportTrouble"]
+    assert main(["evaluate", "--config", str(folder / "evaluation.yaml"), "--output", str(folder / "taken")]) == 2
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--report-uri", "s3://reports/ml"),
+        ("--report-uri", "s3://reports/ml", "--report-name", "../../etc/x.1.y"),
+        ("--report-uri", "s3://reports/ml", "--report-name", KEPT_AS, "--report-keep", "0"),
+        ("--report-uri", "s3://reports/ml", "--report-name", KEPT_AS, "--report-keep", "1001"),
+    ],
+)
+def test_a_report_without_a_name_or_a_number_is_refused_before_anybody_is_asked(
+    folder: Path, options: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "evaluation.yaml").write_text("task: regression")
+    assert main(["evaluate", "--config", str(folder / "evaluation.yaml"), *options]) == 2
+    assert "--report-" in capsys.readouterr().err
+
+
+def told(folder: Path, config: Json, *options: str) -> Json:
+    """The short answer of `serin evaluate`, started as a Job would start it."""
+    (folder / "evaluation.yaml").write_text(json.dumps(config))
+    command = ["evaluate", "--config", str(folder / "evaluation.yaml"), "--termination-log", str(folder / "log")]
+    assert main([*command, "--report-name", KEPT_AS, *options]) == 0
+    found: Json = json.loads((folder / "log").read_text())
+    return found

@@ -60,6 +60,13 @@ def _plan(name: str, changes: dict[str, Any], at: str, words: str, **more: Any) 
     return Bad(name, deployment_with_plan, whole, f"spec.rollout{at}", words, **more)
 
 
+def _kept(name: str, report: dict[str, Any], at: str, words: str, **more: Any) -> Bad:
+    """A validate stage whose report goes there."""
+    evaluation = {"task": "regression", "datasets": [], "gates": [], "endpoint": {}}
+    stage = {"name": "holdout", "validate": {"evaluation": evaluation, "report": report}}
+    return _plan(name, {"stages/0": stage}, f".stages[0].validate.report{at}", words, **more)
+
+
 def _rp(name: str, changes: dict[str, Any], at: str, words: str, **more: Any) -> Bad:
     whole = {f"spec/{path}": value for path, value in changes.items()}
     return Bad(name, policy, whole, f"spec{at}", words, **more)
@@ -72,6 +79,10 @@ def _ra(name: str, changes: dict[str, Any], at: str, words: str, **more: Any) ->
 
 _NAME_WORDS = "metadata.name must be at most 40 characters: lower-case letters, digits and '-', starting with a letter"
 _PINNED = {"spec/model/uri": "s3://b/i", "spec/model/digest": "sha256:" + "0" * 64}
+_PLACE = (
+    "must be s3://bucket/prefix, gs://bucket/prefix, az://container/prefix or pvc://claim/folder: letters, digits, "
+    "'.', '_', '=' and '-', no part that starts with '.'"
+)
 _REQUIRED = "is required"
 _SERVER_REQUIRED = "Required value"
 
@@ -133,6 +144,24 @@ BAD = (
         {"spec/model/fetch": {}},
         "spec.model.fetch",
         "fetch needs uri",
+    ),
+    _md(
+        "a poll of what is pinned",
+        {**_PINNED, "spec/model/fetch": {}, "spec/model/pollInterval": "10m"},
+        "spec.model.pollInterval",
+        "pollInterval needs fetch, and no digest",
+    ),
+    _md(
+        "a poll of what is not fetched",
+        {"spec/model/uri": "s3://b/i", "spec/model/pollInterval": "10m"},
+        "spec.model.pollInterval",
+        "pollInterval needs fetch, and no digest",
+    ),
+    _md(
+        "a poll at every moment",
+        {"spec/model/uri": "s3://b/i", "spec/model/fetch": {}, "spec/model/pollInterval": "59.9s"},
+        "spec.model.pollInterval",
+        "pollInterval must be 1m or longer",
     ),
     _md(
         "a cache that is two",
@@ -390,6 +419,34 @@ BAD = (
         ".stages[1]",
         "a stage has exactly one of validate, warmup, canary, approval and bake",
     ),
+    _kept("a report on a web server", {"uri": "https://reports.example.com/ml"}, ".uri", _PLACE),
+    _kept("a report in a bucket's root", {"uri": "s3://reports"}, ".uri", _PLACE),
+    _kept("a report with a key of the store", {"uri": "s3://ann:secret@reports/ml"}, ".uri", _PLACE),
+    _kept("a report out of its claim", {"uri": "pvc://reports/../etc"}, ".uri", _PLACE),
+    _kept("a report in a hidden folder", {"uri": "s3://reports/ml/.trash"}, ".uri", _PLACE),
+    _kept("a report in a claim that has no such name", {"uri": "pvc://my_claim/ml"}, ".uri", _PLACE),
+    _kept(
+        "a report of 201 characters",
+        {"uri": "s3://reports/" + "r" * 188},
+        ".uri",
+        _PLACE,
+        server_words="Too long: may not be more than 200",
+    ),
+    _kept(
+        "no report is kept",
+        {"uri": "s3://reports/ml", "keep": 0},
+        ".keep",
+        "must be at least 1",
+        server_words="should be greater than or equal to 1",
+    ),
+    _kept(
+        "too many reports are kept",
+        {"uri": "s3://reports/ml", "keep": 1001},
+        ".keep",
+        "must be at most 1000",
+        server_words="should be less than or equal to 1000",
+    ),
+    _kept("a report nowhere", {"keep": 5}, ".uri", _REQUIRED, server_words=_SERVER_REQUIRED),
     _plan(
         "an approval before a canary",
         {"stages/0": {"name": "sign-off", "approval": {}}},

@@ -16,7 +16,7 @@ from typing import Any
 
 from serin.rollout.observation import Target
 from serin.rollout.plan import Approval, Validation
-from serin.workloads.jobs import Ended
+from serin.workloads.jobs import Ended, Running
 from tests.unit.rollout.looks import plan
 from tests.unit.rollout.world import NAME, START, World, at_stage, serving
 
@@ -151,9 +151,24 @@ def _warming() -> World:
     world = serving("v1", plan(validations=before), replicas=2)
     world.deploy("v2")
     world = ticked(world, 2)
-    (job,) = world.jobs
-    world.jobs[job] = Ended(json.dumps({"verdict": "pass", "gates": [{"name": "good", "message": "0.96"}]}))
+    job = next(name for name, one in world.jobs.items() if isinstance(one, Running))
+    kept = {"report": "s3://reports/ml/ml/iris/iris-v2.1.holdout/report.json", "digest": "sha256:" + "5e" * 32}
+    world.jobs[job] = Ended(json.dumps({"verdict": "pass", "gates": [{"name": "good", "message": "0.96"}]} | kept))
     return ticked(world, 2)
+
+
+def _judged() -> World:
+    """It has passed on data, and nobody could store the report; it was aborted in its first canary stage."""
+    world = serving("v1", plan(validations=(Validation("holdout", "d1", 600.0),)), replicas=2)
+    world.deploy("v2")
+    world = ticked(world, 2)
+    job = next(name for name, one in world.jobs.items() if isinstance(one, Running))
+    trouble = "the report was not stored: AccessDenied: s3://reports refused access; give credentials"
+    said = {"verdict": "pass", "gates": [{"name": "good", "message": "0.96"}], "reportTrouble": trouble}
+    world.jobs[job] = Ended(json.dumps(said))
+    world = ticked(world, 4)
+    world.act("Abort", "iris-v2", "ann@example.com")
+    return ticked(world, 1)
 
 
 MAKERS: dict[str, Callable[[], Story]] = {
@@ -170,6 +185,7 @@ MAKERS: dict[str, Callable[[], Story]] = {
     "aborted": lambda: story(_aborted()),
     "gone_back_by_hand": lambda: story(_gone_back()),
     "warming_up": lambda: story(_warming()),
+    "judged_on_data": lambda: story(_judged()),
     "spec_not_seen_yet": lambda: story(_serving(), generation=2),
 }
 

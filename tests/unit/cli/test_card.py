@@ -13,6 +13,7 @@ from markdown_it import MarkdownIt
 
 from serin.plugin.card import Card, card
 from serin.plugin.card_pages import NOT_STATED, escaped, markdown, one_line, page
+from serin.plugin.figures import UNKNOWN
 from serin.plugin.history import find_revision, history, record_of
 from serin.plugin.reading import deployment_of, revision_of
 from tests.unit.cli.api_server import ApiServer
@@ -65,6 +66,23 @@ def test_a_uri_that_was_pinned_by_a_job_shows_what_it_was_pinned_to() -> None:
     text = markdown(made(Story(story.md, revisions, story.now), "v2"))
     assert f"- Artifact's digest: sha256:{'0' * 64}" in text
     assert "- Artifact's size: 2,000,000 bytes" in text
+
+
+def before_the_first_request(story: Story) -> tuple[tuple[str, ...], ...]:
+    (table,) = (one for one in made(story, "v2").sections[1].tables if one.name == "Before the first request")
+    return table.rows
+
+
+def test_it_shows_what_was_judged_on_data_and_where_the_report_is() -> None:
+    """While the rollout runs, and from the record when it is over; a report that was not stored says why."""
+    kept = f"s3://reports/ml/ml/iris/iris-v2.1.holdout/report.json sha256:{'5e' * 32}"
+    assert before_the_first_request(STORIES["warming_up"]()) == (
+        ("holdout", "evaluate", "pass", kept),
+        ("warm", "warmup", "asked", UNKNOWN),
+    )
+    ((stage, verdict, report),) = before_the_first_request(STORIES["judged_on_data"]())
+    assert (stage, verdict) == ("holdout", "pass")
+    assert report.startswith("the report was not stored: AccessDenied: s3://reports refused access")
 
 
 def test_it_names_who_acted() -> None:

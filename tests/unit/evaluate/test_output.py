@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,11 @@ import pytest
 
 from serin.evaluate import output
 from serin.evaluate.page import page
+from serin.evaluate.program import termination_message
 from serin.evaluate.report import Report
+from serin.rollout.state import KeptReport
+from serin.rollout.validation import read_answer
+from serin.workloads.jobs import Ended
 from tests.unit.evaluate.builders import config
 
 FIGURE = {"value": 0.95, "interval": {"low": 0.92, "high": None}, "rows": 900}
@@ -93,16 +98,53 @@ def test_a_new_report_replaces_all_files_of_the_old_one(tmp_path: Path) -> None:
 
 def test_old_reports_and_leavings_go_and_other_folders_stay(tmp_path: Path) -> None:
     """The newest stay; what is no report is not ours."""
-    import os
-
     for age, name in enumerate(("newest", "middle", "oldest")):
         output.keep(tmp_path / name, {output.REPORT: "x"})
         os.utime(tmp_path / name / output.REPORT, (1e9 - age, 1e9 - age))
     (tmp_path / ".newest-left").mkdir()
     (tmp_path / "theirs").mkdir()
-    output.sweep(tmp_path, keep_newest=2)
+    output.sweep(tmp_path, own=tmp_path / "newest", keep_newest=2)
     assert sorted(one.name for one in tmp_path.iterdir()) == ["middle", "newest", "theirs"]
-    assert output.sweep(tmp_path / "absent", keep_newest=2) == []
+    assert output.sweep(tmp_path / "absent", own=tmp_path / "absent" / "r", keep_newest=2) == []
+
+
+def test_the_own_report_stays_whatever_its_clock_says(tmp_path: Path) -> None:
+    """A volume's server may have another clock than the one that wrote the others."""
+    for name in ("own", "other"):
+        output.keep(tmp_path / name, {output.REPORT: "x"})
+    os.utime(tmp_path / "own" / output.REPORT, (1, 1))
+    output.sweep(tmp_path, own=tmp_path / "own", keep_newest=1)
+    assert [one.name for one in tmp_path.iterdir()] == ["own"]
+
+
+LONG_PLACE = f"s3://{'r' * 195}/{'n' * 63}/{'d' * 40}/{'v' * 63}.1000.{'s' * 63}/report.json"
+
+
+@pytest.mark.parametrize("character", ["x", "\u00fc", "\U0001f600"])
+@pytest.mark.parametrize("verdict", ["pass", "fail"])
+def test_the_short_answer_fits_with_a_gate_whatever_is_said_of_the_report(verdict: str, character: str) -> None:
+    """A pass whose gates had no room would be none: a long place or a long trouble must not undo a verdict."""
+    gate = json.loads(report().to_json())["gates"][0]
+    gates = [gate | {"name": f"g{place}", "verdict": verdict, "message": character * 400} for place in range(64)]
+    made = report(gates=gates, verdict=verdict)
+    kept = output.Kept(LONG_PLACE, "sha256:" + "0" * 64, "t" * 2000)
+    text = termination_message(made, kept)
+    said = json.loads(text)
+    assert len(text.encode()) <= 4096
+    assert (said["verdict"], said["report"]) == (verdict, LONG_PLACE)
+    assert said["gates"]
+    assert said["reportTrouble"].startswith("ttt")
+    ended = read_answer(Ended(text), "iris-2")
+    assert (ended[0], ended[3]) == (verdict, KeptReport(LONG_PLACE, kept.digest, said["reportTrouble"]))
+
+
+def test_the_short_answer_fits_beside_a_fault_in_any_alphabet() -> None:
+    """The message of a fault holds names from data."""
+    fault = {"reason": "DatasetStale", "effect": "hold", "message": "\U0001f600" * 1000, "dataset": "holdout"}
+    made = report(gates=[], datasets=[], verdict="undecided", fault=fault)
+    text = termination_message(made, output.Kept(LONG_PLACE, "sha256:" + "0" * 64, "t" * 2000))
+    assert len(text.encode()) <= 4096
+    assert json.loads(text)["fault"]["reason"] == "DatasetStale"
 
 
 def test_the_page_escapes_what_came_from_data() -> None:

@@ -12,11 +12,13 @@ import pytest
 from serin.api.reasons import Reason
 from serin.rollout import validation
 from serin.rollout.holds import validating
+from serin.rollout.persist import dump_state, dump_step, load_state
 from serin.rollout.plan import Validation
+from serin.rollout.record import with_outcome
 from serin.rollout.rulings import Hold, RollBack
-from serin.rollout.state import Validated
+from serin.rollout.state import Attempt, End, KeptReport, Outcome, State, Validated
 from serin.rollout.verdicts import failing_validation
-from serin.workloads.jobs import Ended, Running
+from serin.workloads.jobs import Ended, JobState, Running
 from tests.unit.rollout.looks import CANDIDATE, attempt, by_plan, look, seen
 
 HOLDOUT = Validation("holdout", "d1", 600.0)
@@ -44,12 +46,15 @@ def answer(verdict: str = "pass", **more: Any) -> Ended:
         ("no answer", Ended("", "DeadlineExceeded: Job was active longer than specified deadline"), "undecided", True),
         ("words and no JSON", Ended("Traceback (most recent call last)", "BackoffLimitExceeded"), "undecided", True),
         ("JSON that is no object", Ended('["pass"]'), "undecided", True),
+        ("a fault that is no object", answer(fault="broken"), "undecided", True),
+        ("gates that are no list", answer(gates=5), "undecided", True),
+        ("a count that is none", answer(gatesLeftOut="many"), "pass", True),
         ("half an answer", Ended('{"verdict": "pa'), "undecided", True),
         ("a failed Job whose last pod did answer", replace(answer("fail"), failed="BackoffLimit"), "fail", True),
     ],
 )
 def test_only_a_whole_answer_is_a_verdict(sentence: str, ended: Ended, want_verdict: str, want_stalled: bool) -> None:
-    verdict, stalled, message = validation.read_answer(ended, CANDIDATE)
+    verdict, stalled, message, _ = validation.read_answer(ended, CANDIDATE)
     assert (verdict, stalled) == (want_verdict, want_stalled), sentence
     assert message
 
@@ -57,8 +62,86 @@ def test_only_a_whole_answer_is_a_verdict(sentence: str, ended: Ended, want_verd
 def test_words_name_the_gates_that_decided_first() -> None:
     gates = [{"name": f"g{number}", "verdict": "fail", "message": "low"} for number in range(6)]
     ended = answer("fail", gates=[*gates, GATE], gatesLeftOut=2, report="iris-v2-ab", digest="sha256:12")
-    _, _, message = validation.read_answer(ended, CANDIDATE)
+    _, _, message, _ = validation.read_answer(ended, CANDIDATE)
     assert message == "g0: low; g1: low; g2: low; g3: low; and 4 more; report iris-v2-ab sha256:12"
+
+
+PLACE = "s3://reports/ml/ml/iris/iris-v2.1.holdout/report.json"
+REFUSED = "the report was not stored: AccessDenied: s3://reports refused access"
+
+
+@pytest.mark.parametrize(
+    ("said", "want", "words"),
+    [
+        ({"report": PLACE, "digest": "sha256:12"}, KeptReport(PLACE, "sha256:12"), f"; report {PLACE} sha256:12"),
+        ({"report": None, "reportTrouble": REFUSED}, KeptReport(trouble=REFUSED), f"; {REFUSED}"),
+        (
+            {"report": PLACE, "digest": "sha256:12", "reportTrouble": "older reports were not removed: TimedOut"},
+            KeptReport(PLACE, "sha256:12", "older reports were not removed: TimedOut"),
+            f"; report {PLACE} sha256:12; older reports were not removed: TimedOut",
+        ),
+        ({"report": ["x"], "digest": 7, "reportTrouble": {}}, None, ""),
+        ({}, None, ""),
+    ],
+)
+@pytest.mark.parametrize("verdict", ["pass", "fail", "undecided"])
+def test_what_became_of_the_report_is_said_and_changes_no_verdict(
+    verdict: str, said: dict[str, Any], want: KeptReport | None, words: str
+) -> None:
+    """Stored, refused, half done, or nonsense."""
+    found, _, message, report = validation.read_answer(answer(verdict, **said), CANDIDATE)
+    assert found == verdict
+    assert report == want
+    assert message == f"good: 0.97{words}"
+
+
+def test_the_place_is_whole_however_much_the_gates_say_and_all_is_bounded() -> None:
+    """The longest place of a policy, and gates that say a thousand characters."""
+    long = f"s3://{'r' * 195}/{'n' * 63}/{'d' * 40}/{'v' * 63}.1000.{'s' * 63}/report.json"
+    ended = answer(gates=[GATE | {"message": "m" * 5000}], report=long, digest="sha256:" + "1" * 64)
+    _, _, message, report = validation.read_answer(ended, CANDIDATE)
+    assert report == KeptReport(long, "sha256:" + "1" * 64)
+    assert message.endswith(f"report {long} sha256:{'1' * 64}")
+    unbounded = answer(report="x" * 9000, digest="y" * 9000, reportTrouble="z" * 9000)
+    assert len(validation.read_answer(unbounded, CANDIDATE)[2]) < 2600
+
+
+def test_the_report_is_in_the_step_and_in_what_is_stored() -> None:
+    """So it is in the record when the rollout is over, and a restart of the operator forgets nothing."""
+    asked = Validated("holdout", "d1")
+    found = look(by_plan(validations=(HOLDOUT,)), attempt(validated=(asked,)), stage=-1)
+    jobs = {
+        validation.job_name("iris", CANDIDATE, found.attempt.number, asked): answer(report=PLACE, digest="sha256:1")
+    }
+    told = validation.go_on(found.attempt, found.candidate, "iris", jobs, _now(5.0), ready=True)
+    assert told.validated[0].report == told.steps[-1].report == KeptReport(PLACE, "sha256:1")
+    state = State(stable=found.stable, candidate=found.candidate, attempt=told)
+    stored = json.loads(json.dumps(dump_state(state)))
+    assert load_state(stored) == state
+    outcome = Outcome(CANDIDATE, "v2", End.PROMOTED, Reason.PROMOTED, "", told.steps[-1].at, 1, told.steps)
+    (entry,) = with_outcome(outcome, {}, 1, "u-1")["record"]
+    assert entry["report"] == {"place": PLACE, "digest": "sha256:1"}
+    assert "report" not in dump_step(replace(told.steps[-1], report=None))
+
+
+def test_a_pod_that_cannot_start_is_said_while_it_waits_and_when_its_time_is_over() -> None:
+    """A claim that is not there: no verdict can come, and nobody should have to look for the pod."""
+    why = 'persistentvolumeclaim "reports" not found'
+    asked = Validated("holdout", "d1")
+    found = look(by_plan(validations=(HOLDOUT,)), attempt(validated=(asked,)), stage=-1)
+    name = validation.job_name("iris", CANDIDATE, found.attempt.number, asked)
+
+    def gone_on(before: Attempt, state: JobState) -> Attempt:
+        return validation.go_on(before, found.candidate, "iris", {name: state}, _now(5.0), ready=True)
+
+    waits = gone_on(found.attempt, Running(why))
+    ruling = validating(replace(found, attempt=waits))
+    assert isinstance(ruling, Hold)
+    assert ruling.message == f"stage holdout: its pod cannot start: {why}; no request reaches the candidate yet"
+    assert gone_on(waits, Running()) == found.attempt, "it runs: nothing is left of it"
+    over = gone_on(waits, Ended("", "DeadlineExceeded: too long"))
+    assert over.validated[0].message.endswith(f"its pod could not start: {why}")
+    assert gone_on(waits, answer()).validated[0].message == "good: 0.97"
 
 
 def test_another_attempt_policy_or_try_is_another_job() -> None:

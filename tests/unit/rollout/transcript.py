@@ -119,10 +119,12 @@ class _Player:
 
     def do_serving(self, words: list[str], _: str) -> list[str]:
         self.world.deploy(words[0])
-        while True:
+        for _ in range(400):
             decision = self.world.tick()
+            self.world.answer_jobs("pass")
             if decision.state.candidate is None:
                 return self._looked(decision)[:1]
+        raise AssertionError(f"{words[0]} was never promoted: {self.world.status}")
 
     def do_deploy(self, words: list[str], _: str) -> list[str]:
         if words[0] == "refused":

@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from serin.api.names import Slot
 from serin.api.stages import Validate, Warmup
+from serin.cli.main import _parser
+from serin.cli.report_place import asked_place
 from serin.workloads.evaluation import ANNOTATION, has_image, stage_job
 from serin.workloads.jobs import Ended, Running, job_state
 from tests.unit.workloads.builders import deployment
@@ -23,7 +26,7 @@ EVALUATION: Json = {
 }
 
 
-def build(template: Json | None = None, **more: Any) -> Json:
+def build(template: Json | None = None, *, stable: Slot | None = "a", **more: Any) -> Json:
     """The Job of a stage with this template."""
     raw = {"evaluation": EVALUATION, **({"template": template} if template is not None else {}), **more}
     request = json.dumps(Validate.model_validate(raw).to_dict())
@@ -34,8 +37,9 @@ def build(template: Json | None = None, **more: Any) -> Json:
         name="iris-v-1",
         stage="holdout",
         revision="iris-2-ab",
+        attempt=3,
         candidate="b",
-        stable="a",
+        stable=stable,
         image="s",
     )
 
@@ -69,6 +73,17 @@ def test_both_arms_are_asked_at_their_own_services() -> None:
             "stable": {"protocol": "openInference", "model": "iris", "url": "http://iris-a.ml.svc:8080"},
         },
     }
+
+
+def test_a_first_revision_is_asked_alone() -> None:
+    """Gates that compare with stable are left out, and a program of the user's finds no address of it."""
+    no_worse = {"name": "no-worse", "metric": "accuracy", "maxDropVersusStable": 0.01}
+    job = build(stable=None, evaluation={**EVALUATION, "gates": [no_worse, *EVALUATION["gates"]]})
+    config = json.loads(job["spec"]["template"]["metadata"]["annotations"][ANNOTATION])
+    assert set(config["endpoints"]) == {"candidate"}
+    assert config["gates"] == EVALUATION["gates"]
+    names = {one["name"] for one in pod_of(job)["containers"][0]["env"]}
+    assert names == {"SERIN_REVISION", "SERIN_CANDIDATE_URL"}
 
 
 def test_the_configuration_is_a_file_in_the_pod() -> None:
@@ -123,6 +138,52 @@ def test_what_the_user_says_stands() -> None:
     assert build(template) == job, "nothing of the user's own object was changed"
 
 
+def arguments(job: Json) -> dict[str, str]:
+    """The options of the container evaluate."""
+    container = next(one for one in pod_of(job)["containers"] if one["name"] == "evaluate")
+    return dict(zip(container["args"][::2], container["args"][1::2], strict=True))
+
+
+def test_a_report_goes_to_the_bucket_under_the_name_of_the_attempt() -> None:
+    """With the store's credentials beside what the user's own template brings, and no folder of the pod's."""
+    secret = {"secretRef": {"name": "store"}}
+    own = {"name": "evaluate", "envFrom": [{"configMapRef": {"name": "mine"}}]}
+    job = build({"spec": {"containers": [own]}}, report={"uri": "s3://reports/ml", "keep": 5, "envFrom": [secret]})
+    told = arguments(job)
+    assert told["--report-uri"] == "s3://reports/ml"
+    assert told["--report-name"] == "ml/iris/iris-2-ab.3.holdout"
+    assert told["--report-keep"] == "5"
+    assert "--output" not in told
+    (container,) = pod_of(job)["containers"]
+    assert container["envFrom"] == [{"configMapRef": {"name": "mine"}}, secret]
+    assert [one["name"] for one in pod_of(job)["volumes"]] == ["serin-evaluation"]
+
+
+def test_a_claim_is_mounted_where_the_program_looks_for_it() -> None:
+    """As a whole, and to be written to: the folder in it may have to be made."""
+    job = build(report={"uri": "pvc://kept/reports/ml"})
+    told = arguments(job)
+    (container,) = pod_of(job)["containers"]
+    assert {"name": "serin-report-claim", "persistentVolumeClaim": {"claimName": "kept"}} in pod_of(job)["volumes"]
+    assert {"name": "serin-report-claim", "mountPath": f"{told['--claims']}/kept"} in container["volumeMounts"]
+    assert told["--report-keep"] == "20"
+
+
+def test_a_slow_store_has_a_minute_that_is_not_the_evaluations() -> None:
+    """The answer is there by then; a deadline that cut it off would throw a verdict away."""
+    job = build(deadline="90s", report={"uri": "s3://reports/ml"})
+    assert job["spec"]["activeDeadlineSeconds"] == 90 + float(arguments(job)["--report-seconds"])
+
+
+def test_the_program_takes_what_the_job_tells_it() -> None:
+    """Two halves of one contract: what is built here is what the command line reads, name and all."""
+    for uri in ("s3://reports/ml", "pvc://kept/ml"):
+        told = [word for pair in arguments(build(report={"uri": uri})).items() for word in pair]
+        place = asked_place(_parser().parse_args(["evaluate", *told]))
+        assert place is not None
+        assert (place.uri, place.name, place.keep) == (uri, "ml/iris/iris-2-ab.3.holdout", 20)
+
+
 @pytest.mark.parametrize(
     ("template", "want"),
     [
@@ -146,6 +207,7 @@ def test_a_warm_up_is_told_everything_in_seconds() -> None:
         name="iris-v-2",
         stage="warm",
         revision="iris-2-ab",
+        attempt=3,
         candidate="b",
         stable="a",
         image="s",
@@ -205,7 +267,20 @@ def pod(message: str | None, created: str = "2026-11-21T12:00:00Z", of: str = "i
 def test_a_job_without_a_final_condition_runs() -> None:
     """A pod of it may have failed, or its node may be gone: Kubernetes starts another."""
     assert job_state(job(), [pod("an answer")]) == Running()
+    assert job_state(job(), []) == Running()
     assert job_state(job(SuccessCriteriaMet="True", Complete="False"), [pod("an answer")]) == Running()
+
+
+def test_a_pod_that_no_node_takes_says_why_the_job_waits() -> None:
+    """A claim that is not there is what the scheduler says of it; of an earlier pod it says nothing."""
+    why = 'persistentvolumeclaim "kept" not found'
+    unplaced = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": why}
+    first, second = pod(None), pod(None, created="2026-11-21T12:05:00Z")
+    first["status"] = {"phase": "Pending", "conditions": [unplaced]}
+    assert job_state(job(), [first]) == Running(why)
+    assert job_state(job(), [second, first]) == Running()
+    first["status"]["conditions"] = [unplaced | {"message": "x" * 5000}]
+    assert job_state(job(), [first]) == Running("x" * 300)
 
 
 def test_the_last_pod_that_said_something_is_the_answer() -> None:
