@@ -137,6 +137,8 @@ class Outcome(ApiModel):
     """When."""
     stage: str | None = None
     """The stage that it ended in."""
+    unseen: bool | None = None
+    """True for a first revision that no request could reach."""
     gates: Annotated[list[GateStatus], Field(json_schema_extra=list_map("name"))] = Field(default_factory=list)
     """What each gate had seen."""
     steps: Annotated[list[dict[str, Any]], Field(json_schema_extra=LIST_ATOMIC)] = Field(default_factory=list)

@@ -163,12 +163,19 @@ def _stages(raw: Raw) -> tuple[Stage, ...]:
         return ()
 
 
-def _checks(plan: Raw, evidence: Raw) -> tuple[Check, ...]:
-    """The stages before the first request; an answer to another question than the plan's is none."""
+def _checks(plan: Raw, evidence: Raw, kind: str | None) -> tuple[Check, ...]:
+    """The stages before the first request; an answer to another question than the plan's is none.
+
+    A first revision is judged by what needs no stable, and what was stable before is not judged again.
+    """
+    if kind == "GoBack":
+        return ()
     known = {(text(one.get("name")), text(one.get("digest"))): one for one in parts(evidence, "validated")}
     found = []
     for one in parts(plan, "validations"):
         name = text(one.get("name")) or "?"
+        if kind == "First" and one.get("absolute") is False:
+            continue
         said = known.get((name, text(one.get("digest"))))
         verdict = None if said is None else _CHECKED.get(text(said.get("verdict")))
         found.append(Check(name, text(one.get("program")) or "evaluate", verdict))
@@ -201,7 +208,7 @@ def _rollout(raw: Raw, *, details: bool) -> Rollout:
         kind=text(raw.get("kind")),
         stage=text(raw.get("stage")),
         stage_index=whole(raw.get("stageIndex")),
-        checks=_checks(part(raw, "plan"), part(raw, "evidence")) if details else (),
+        checks=_checks(part(raw, "plan"), part(raw, "evidence"), text(raw.get("kind"))) if details else (),
         stages=_stages(part(raw, "plan")) if details else (),
         weight=whole(raw.get("weight")),
         verdict=_verdict(raw.get("verdict")),

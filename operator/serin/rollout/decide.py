@@ -177,7 +177,7 @@ def _uncompared(seen: Observation, state: State, attempt: Attempt, candidate: Pl
     if act is not None:
         attempt, reply = tell_attempt(attempt, candidate, act, now)
     order = attempt.order
-    if order is not None:
+    if order is not None and order.action != "Promote":
         how = End.ABORTED if order.action == "Abort" else End.ROLLED_BACK
         words = f"ended {order.words}"
         decision = end(seen, state, attempt, candidate, how, Reason.ABORTED, words, now, actor=order.actor)

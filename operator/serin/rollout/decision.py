@@ -24,13 +24,16 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class JobWork:
-    """A Job that has to be there: the question of validation `stage` about a revision, beside stable's slot."""
+    """A Job that has to be there: the question of validation `stage` about a revision.
+
+    stable: the slot of what it is compared with; None for a first revision.
+    """
 
     name: str
     stage: str
     revision: str
     candidate: Slot
-    stable: Slot
+    stable: Slot | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -261,6 +261,7 @@ def _dump_outcome(outcome: Outcome) -> Json:
         "at": outcome.at,
         "attempt": outcome.attempt,
         **({"stage": outcome.steps[-1].stage} if outcome.steps else {}),
+        **({"unseen": True} if outcome.unseen else {}),
         "steps": [dump_step(step) for step in outcome.steps],
         "gates": [dict(gate) for gate in outcome.gates],
     }
@@ -277,4 +278,5 @@ def _load_outcome(raw: Mapping[str, Any]) -> Outcome:
         attempt=int(raw.get("attempt", 1)),
         steps=tuple(load_step(step) for step in raw.get("steps") or ()),
         gates=tuple(raw.get("gates") or ()),
+        unseen=bool(raw.get("unseen")),
     )

@@ -202,7 +202,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How the last attempt ended, kept until the next one starts."""
+    """How the last attempt ended, kept until the next one starts.
+
+    unseen: a first revision that no request could reach, so that nothing has to drain.
+    """
 
     revision: str
     version: str
@@ -213,6 +216,7 @@ class Outcome:
     attempt: int
     steps: tuple[Step, ...] = ()
     gates: tuple[Mapping[str, Any], ...] = ()
+    unseen: bool = False
 
 
 QUIET_INSTANTS = 2

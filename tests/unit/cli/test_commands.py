@@ -315,6 +315,19 @@ def test_plan_of_a_deployment_takes_its_policy_and_the_rates_that_were_seen(
     assert found["gates"][0]["rate"] == pytest.approx(0.001, rel=0.05)
 
 
+def test_plan_does_not_know_the_traffic_of_a_rollout_that_has_counted_none(
+    api: ApiServer, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As right after an apply. It said that --requests-per-second must not be 0, to somebody who had not given it."""
+    story = hold(api, "in_a_canary_stage")
+    story.md["spec"] = deployment()["spec"]
+    story.md["status"]["rollout"]["evidence"]["requests_per_second"] = 0
+    assert run("plan", "iris") == 2
+    assert "the traffic is not known" in capsys.readouterr().err
+    assert run("plan", "iris", "--requests-per-second", "0") == 2
+    assert "must be above 0" in capsys.readouterr().err
+
+
 def test_plan_says_that_the_policy_is_missing(api: ApiServer, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     story = hold(api, "promoted")
     story.md["spec"] = deployment(rollout={"policyRef": {"name": "careful"}})["spec"]
