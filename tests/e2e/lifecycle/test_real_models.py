@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,9 +19,9 @@ from sklearn.datasets import load_iris
 
 from tests.cluster.settings import NODE_ADDRESS
 from tests.demo.manifests import REPOSITORY
-from tests.demo.stage import condition
+from tests.demo.stage import condition, is_true
 from tests.e2e.lifecycle.training import trained
-from tests.e2e.lifecycle.world import NAMESPACE, Json, Model, World, promoted, together
+from tests.e2e.lifecycle.world import NAMESPACE, Holds, Json, Model, World, promoted, together
 
 ROWS: NDArray[np.float64] = load_iris(return_X_y=True)[0]
 S3_PORT = 18091
@@ -37,7 +38,10 @@ def serving(world: World, name: str, command: Sequence[str | Path], env: Mapping
         yield server
     finally:
         server.terminate()
-        server.wait(10)
+        try:
+            server.wait(10)
+        except subprocess.TimeoutExpired:  # it waits for connections that are kept alive
+            server.kill()
 
 
 async def keep(world: World, name: str, values: Mapping[str, str]) -> Json:
@@ -74,6 +78,15 @@ async def pinned(iris: Model, version: str) -> tuple[str, str]:
     """Uri and digest that a version was pinned to."""
     artifact = (await iris.revision(version))["status"]["artifact"]
     return artifact["uri"], artifact["digest"]
+
+
+def moved_on(before: str) -> Holds:
+    """Whether another revision than this one has been promoted."""
+
+    def holds(md: Json) -> bool:
+        return is_true(md, "Promoted") and md["status"]["stable"]["revision"] != before
+
+    return holds
 
 
 async def another_pod(iris: Model, slot: str) -> None:
@@ -139,7 +152,7 @@ async def test_models_by_s3_are_promoted_and_gone_back_to_without_the_bucket(wor
 
 @together
 async def test_models_of_a_registry_by_version_and_by_an_alias_that_moves(world: World) -> None:
-    """The alias is pinned to what it means when its revision is made; moved, it moves nothing that runs."""
+    """An alias is pinned when its revision is made. Moved, it moves nothing that runs; polled, it is a rollout."""
     iris = world.model("by-mlflow")
     root = world.folder / "mlflow"
     root.mkdir()
@@ -184,3 +197,13 @@ async def test_models_of_a_registry_by_version_and_by_an_alias_that_moves(world:
         await mlflow("alias", iris.name, "champion", "1")
         await another_pod(iris, "b")
         assert await answered_by(iris) == "2", "there is no cache: it was fetched anew, as what the alias meant"
+
+        before = (await iris.revision("2"))["metadata"]["name"]
+        async with world.load(iris.host) as load:
+            await iris.patch({"spec": {"model": {"pollInterval": "1m"}}})
+            md = await iris.until(moved_on(before), "what the alias means now is promoted")
+            await iris.until_pods("b", 0)
+        assert not load.failures, load.failures
+        assert md["status"]["stable"]["version"] == "2", "the label is the spec's"
+        assert md["status"]["poll"]["artifact"]["uri"] == f"models:/{iris.name}/1"
+        assert await answered_by(iris) == "1"
