@@ -115,6 +115,10 @@ bench-scale: tools ## a thousand ModelDeployments, two hundred rollouts at once 
 bench-revisions: tools ## two hundred revisions of one ModelDeployment: objects and memory (about 20 minutes)
 	$(BIN)/python -m tests.bench.revisions
 
+.PHONY: bench-plugin
+bench-plugin: tools ## kubectl serin on a thousand ModelDeployments, beside kubectl and python -c pass (about 2 minutes)
+	$(BIN)/python -m tests.bench.plugin
+
 .PHONY: bench-stats
 bench-stats: setup ## what the sequential tests decide when, and what an update costs
 	$(BIN)/python -m tests.bench.stats.bench_decisions

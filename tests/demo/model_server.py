@@ -2,7 +2,8 @@
 
     python -m tests.demo.model_server
 
-The model tells three species of iris apart; it is trained at start, on the data that scikit-learn ships.
+The model tells three species of iris apart. It is model.skops in the folder SERIN_MODEL_PATH, where Serin has fetched
+one, or is trained at start, on the data that scikit-learn ships.
 Every answer carries the version in `x-serin-version`. Own metrics at /metrics.
 
 Faults, by environment, because a demonstration needs bad versions:
@@ -34,6 +35,7 @@ import time
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -69,6 +71,8 @@ class Settings:
 
     model: str = "iris"
     version: str = "1"
+    artifact: Path | None = None
+    """The folder that holds model.skops, None to train."""
     port: int = 8080
     drain_seconds: float = 3.0
     fail_fraction: float = 0.0
@@ -84,7 +88,7 @@ class Settings:
 
     @classmethod
     def of(cls, env: Mapping[str, str]) -> Settings:
-        """Read the environment; SERIN_MODEL_NAME and SERIN_MODEL_VERSION come from Serin."""
+        """Read the environment; SERIN_MODEL_NAME, _VERSION and _PATH come from Serin."""
 
         def number(name: str, default: float) -> float:
             return float(env.get(name) or default)
@@ -92,6 +96,7 @@ class Settings:
         return cls(
             model=env.get("SERIN_MODEL_NAME", "iris"),
             version=env.get("SERIN_MODEL_VERSION", "1"),
+            artifact=Path(env["SERIN_MODEL_PATH"]) if env.get("SERIN_MODEL_PATH") else None,
             port=int(number("MODEL_PORT", 8080)),
             drain_seconds=number("DRAIN_SECONDS", 3.0),
             fail_fraction=number("FAIL_FRACTION", 0),
@@ -116,12 +121,11 @@ class Refused(Exception):
 
 
 class IrisModel:
-    """Logistic regression on the iris data, as wrong as it is told to be."""
+    """What was fetched or logistic regression on the iris data, as wrong as it is told to be."""
 
     def __init__(self, settings: Settings = Settings()) -> None:
         self._settings, self._salt = settings, settings.version.encode()
-        rows, species = load_iris(return_X_y=True)
-        self._model = LogisticRegression(max_iter=500).fit(rows, species)
+        self._model = _fetched(settings.artifact) if settings.artifact else _trained()
 
     def infer(self, rows: NDArray[np.float64]) -> dict[str, tuple[str, NDArray[Any]]]:
         """Return each output's datatype and values."""
@@ -135,6 +139,17 @@ class IrisModel:
             "species": ("INT64", probabilities.argmax(axis=1)),
             "probabilities": ("FP64", probabilities),
         }
+
+
+def _trained() -> Any:
+    rows, species = load_iris(return_X_y=True)
+    return LogisticRegression(max_iter=500).fit(rows, species)
+
+
+def _fetched(folder: Path) -> Any:
+    from skops.io import load  # takes a second, which whoever trains needs not wait
+
+    return load(folder / "model.skops")
 
 
 class Server:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import skops.io
 from aiohttp.test_utils import TestClient, TestServer
 from numpy.typing import NDArray
 from prometheus_client.parser import text_string_to_metric_families
 from sklearn.datasets import load_iris
+from sklearn.naive_bayes import GaussianNB
 
 from tests.demo.model_server import IrisModel, Server, Settings
 
@@ -186,6 +189,18 @@ def test_settings_come_from_the_environment() -> None:
         0.0,
     )
     assert Settings.of({}) == Settings()
+
+
+def test_a_model_that_was_fetched_answers_instead_of_the_trained_one(tmp_path: Path) -> None:
+    """As skops keeps it, where Serin puts it; what is not there is an error and no other model."""
+    rows, species = load_iris(return_X_y=True)
+    other = GaussianNB().fit(rows, species)
+    skops.io.dump(other, tmp_path / "model.skops")
+    served = IrisModel(Settings.of({"SERIN_MODEL_PATH": str(tmp_path)})).infer(rows)["probabilities"][1]
+    assert np.allclose(served, other.predict_proba(rows))
+    assert not np.allclose(served, IrisModel().infer(rows)["probabilities"][1])
+    with pytest.raises(FileNotFoundError):
+        IrisModel(Settings.of({"SERIN_MODEL_PATH": str(tmp_path / "empty")}))
 
 
 def test_a_wrong_model_is_wrong_on_the_same_rows_each_time_and_on_others_in_another_version() -> None:

@@ -6,12 +6,16 @@ from pydantic import AfterValidator, Field
 
 from serin.api.fetch import Fetch
 from serin.api.lists import LIST_SET, unique_values
+from serin.api.quantities import Seconds
 from serin.api.resource import ApiModel
 from serin.api.rules import Rule
 from serin.api.text import Shape
 
 _Words = Annotated[str, Field(max_length=4096)]
 _Reference = Annotated[str, Field(max_length=2048)]
+
+
+POLL_SECONDS_MIN = 60.0
 
 
 class Lineage(ApiModel):
@@ -95,6 +99,10 @@ class Model(ApiModel):
     """Lets an init container bring the files at uri, verified against digest, before the model server starts.
     Without a digest a Job finds it out once, before the first pod, and the revision keeps it in status.artifact.
     Without fetch nothing is brought."""
+    poll_interval: Seconds | None = None
+    """How often a Job looks whether uri, a tag or an alias say, means other files by now, while no rollout runs. If so
+    they are rolled out as a new revision of the same version. At least a minute; without it a uri is asked once. It
+    starts no rollout itself."""
     lineage: Lineage | None = None
     """Where the model came from, for the record."""
     card: Card | None = None
@@ -112,6 +120,18 @@ class Model(ApiModel):
             message="fetch needs uri: it brings the files at model.uri",
             holds=lambda model: model.fetch is None or model.uri is not None,
             field="fetch",
+        ),
+        Rule(
+            cel="!has(self.pollInterval) || (has(self.fetch) && !has(self.digest))",
+            message="pollInterval needs fetch, and no digest: a digest says which files are meant once and for all",
+            holds=lambda model: model.poll_interval is None or (model.fetch is not None and model.digest is None),
+            field="pollInterval",
+        ),
+        Rule(
+            cel="!has(self.pollInterval) || duration(self.pollInterval) >= duration('1m')",
+            message="pollInterval must be 1m or longer: each poll is a Job",
+            holds=lambda model: model.poll_interval is None or model.poll_interval.seconds >= POLL_SECONDS_MIN,
+            field="pollInterval",
         ),
         Rule(
             cel="!has(self.uri) || !self.uri.matches('^[a-z][a-z0-9+.-]*://[^/@]*:[^/@]*@')",

@@ -124,6 +124,9 @@ class ModelDeploymentSpec(ApiModel):
     """How a new revision is tried."""
     revision_history_limit: Annotated[int, Field(ge=0, le=100)] = 10
     """How many ModelRevisions are kept besides stable and candidate. Their records go with them."""
+    retain: bool = False
+    """Whether the ModelRevisions, with their records and verdicts, stay when this object is deleted. They are then
+    nobody's: delete them by their label when they are no longer needed."""
     deletion_policy: Literal["Delete", "Orphan"] = "Delete"
     """What happens to the running model when this object is deleted: Delete it, or Orphan it (stable's
     Deployment and Service stay)."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from serin.api.artifact import PinnedArtifact
 from serin.api.lists import LIST_ATOMIC
 from serin.api.model_deployment import Model, ModelDeploymentSpec, Port, Protocol
 from serin.api.names import API_VERSION
@@ -45,9 +46,11 @@ class ModelRevisionSpec(ApiModel):
     """Which model, and which version of it."""
     serving: RevisionServing
     """How it is served."""
+    polled: PinnedArtifact | None = None
+    """What a poll has found at model.uri, if that is why there is this revision."""
     content_hash: str
-    """The hash of what makes a revision: the model's name, version, uri, digest and fetch, and template, port
-    and protocol."""
+    """The hash of what makes a revision: the model's name, version, uri, digest and fetch, template, port and
+    protocol, and the digest that a poll has found."""
     scheme: int = SCHEME
     """The way in which the content was hashed."""
 
@@ -96,19 +99,6 @@ class RecordEntry(ApiModel):
     """What the gates had seen."""
 
 
-class PinnedArtifact(ApiModel):
-    """What the files at model.uri were when the revision was made."""
-
-    digest: str
-    """The digest that every pod of the revision verifies its files against. Once written it never changes."""
-    uri: str | None = None
-    """The uri, pinned as far as the source can: a tag became a digest, an alias a version. For the record."""
-    size_bytes: int | None = None
-    """Bytes as delivered."""
-    media_type: str | None = None
-    """A media type, or "directory"."""
-
-
 class ModelRevisionStatus(ApiModel):
     """What became of the revision."""
 
@@ -118,9 +108,12 @@ class ModelRevisionStatus(ApiModel):
     """Pending, Stable (was promoted; status.stable of the ModelDeployment says which one serves now), Rejected
     (failed its trial), Superseded, Aborted, or Failed (the first revision, never ready)."""
     artifact: PinnedArtifact | None = None
-    """What a resolve Job has pinned; None where spec.model.digest does, or nothing is fetched."""
+    """What a resolve Job has pinned, once and for all; None where spec.model.digest does, or nothing is fetched."""
     was_stable: bool = False
     """Whether it was stable once; then going back to it needs no trial."""
+    stable_for: str | None = None
+    """The uid of the ModelDeployment that it was stable for last. To another one, of the same name perhaps, it is
+    a new version that needs a trial."""
     attempts: int = 0
     """How often it was tried."""
     verdict_reason: str | None = None
@@ -153,12 +146,14 @@ class ModelRevision(ApiModel):
     """What became of it. Written by Serin."""
 
 
-def content_hash(spec: ModelDeploymentSpec | ModelRevisionSpec, scheme: int = SCHEME) -> str:
+def content_hash(spec: ModelDeploymentSpec | ModelRevisionSpec, scheme: int = SCHEME, polled: str | None = None) -> str:
     """Return the hash of what makes a revision.
 
     Two specs have the same hash exactly when going from one to the other needs no rollout. Replicas, card,
     lineage, traffic and rollout are not in it. Absent and null are the same, and so are a default of `fetch` and its
     absence: a field that a later version adds changes no hash. Which image fetches is the operator's affair.
+
+    polled: the digest that a poll has found, None for the spec as it is written.
 
     Raises:
         ValueError: the scheme is newer than this operator.
@@ -167,6 +162,8 @@ def content_hash(spec: ModelDeploymentSpec | ModelRevisionSpec, scheme: int = SC
         raise ValueError(f"content was hashed by scheme {scheme}; this operator knows {SCHEME}")
     model, serving = spec.model, spec.serving
     fetch = model.fetch
+    if polled is None and isinstance(spec, ModelRevisionSpec) and spec.polled is not None:
+        polled = spec.polled.digest
     content = {
         "model": {
             "name": model.name,
@@ -176,6 +173,7 @@ def content_hash(spec: ModelDeploymentSpec | ModelRevisionSpec, scheme: int = SC
             "fetch": fetch.model_dump(mode="json", by_alias=True, exclude_defaults=True) if fetch is not None else None,
         },
         "serving": {"template": serving.template, "port": serving.port, "protocol": serving.protocol},
+        "polled": polled,
     }
     return f"sha256:{hashlib.sha256(_canonical(content)).hexdigest()}"
 
@@ -186,7 +184,8 @@ def tried_content(spec: ModelDeploymentSpec | ModelRevisionSpec) -> str:
     Nor does it matter where the files come from, for it is meant for those that a digest pins.
     """
     model = spec.model.model_copy(update={"version": "", "uri": None})
-    return content_hash(spec.model_copy(update={"model": model}))
+    found = {"polled": None} if isinstance(spec, ModelRevisionSpec) else {}
+    return content_hash(spec.model_copy(update={"model": model, **found}))
 
 
 def _canonical(content: Mapping[str, Any]) -> bytes:

@@ -20,6 +20,8 @@ LABEL_SLOT = f"{GROUP}/slot"
 LABEL_MANAGED = "app.kubernetes.io/managed-by"
 """Its value is `MANAGED_BY`."""
 MANAGED_BY = "serin"
+ANNOTATION_RETAINED = f"{GROUP}/retained-for"
+"""On a ModelRevision without an owner: the uid of the ModelDeployment that made it and left it to outlive it."""
 
 DEPLOYMENT_NAME_MAX = 40
 """Characters of a ModelDeployment's name; a revision's name must still fit a label value, with room for a

@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
@@ -66,6 +66,20 @@ class Validate(ApiModel):
     that did not answer."""
     report: ReportPlace | None = None
     """Where the report is kept. Without it the report is gone with the Job, and only the answer stays."""
+
+
+VERSUS_STABLE = frozenset({"agreement", "negativeFlipRate", "positiveFlipRate"})
+"""Measures of an evaluation that are about both arms by themselves."""
+
+
+def absolute_gates(evaluation: Mapping[str, Any]) -> list[Any]:
+    """The gates of an evaluation that can decide while nothing serves."""
+    return [
+        gate
+        for gate in evaluation.get("gates") or ()
+        if not isinstance(gate, Mapping)
+        or (gate.get("maxDropVersusStable") is None and gate.get("metric") not in VERSUS_STABLE)
+    ]
 
 
 class WarmupRequest(ApiModel):

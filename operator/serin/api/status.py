@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from serin.api.artifact import PinnedArtifact
 from serin.api.conditions import Condition
 from serin.api.lists import LIST_ATOMIC, list_map
 from serin.api.names import Slot
@@ -136,6 +137,8 @@ class Outcome(ApiModel):
     """When."""
     stage: str | None = None
     """The stage that it ended in."""
+    unseen: bool | None = None
+    """True for a first revision that no request could reach."""
     gates: Annotated[list[GateStatus], Field(json_schema_extra=list_map("name"))] = Field(default_factory=list)
     """What each gate had seen."""
     steps: Annotated[list[dict[str, Any]], Field(json_schema_extra=LIST_ATOMIC)] = Field(default_factory=list)
@@ -181,6 +184,23 @@ class Retrying(ApiModel):
     """Why."""
 
 
+class Poll(ApiModel):
+    """What polls of spec.model.uri have found (spec.model.pollInterval)."""
+
+    of: str
+    """The revision of the spec as it is written."""
+    pinned: str
+    """The digest of its files."""
+    number: int
+    """How many polls were answered."""
+    at: Timestamp
+    """When the last one was, or when waiting for the first one began."""
+    artifact: PinnedArtifact | None = None
+    """What the uri meant then."""
+    message: str | None = None
+    """Why the last one has no answer."""
+
+
 class Status(ApiModel):
     """What serves, and how far a rollout is."""
 
@@ -208,6 +228,8 @@ class Status(ApiModel):
     """What a person has put in place of the revision that the spec asks for."""
     retrying: Retrying | None = None
     """The other attempt that a person has asked for."""
+    poll: Poll | None = None
+    """Where spec.model.uri led when it was polled last."""
     acted: Annotated[list[Acted], Field(json_schema_extra=LIST_ATOMIC)] = Field(default_factory=list)
     """The last RolloutActions that were taken up."""
     conditions: Annotated[list[Condition], Field(json_schema_extra=list_map("type"))] = Field(default_factory=list)

@@ -52,13 +52,15 @@ def fetch(
     policy: Policy | None = None,
     cache: Cache | None = None,
     trusted: bool = True,
+    resolved_uri: str | None = None,
     claims: Path = CLAIMS,
 ) -> Fetched:
     """Bring an artifact into a folder of its own, verified.
 
     Args: uri: as in spec.model.uri. digest: what it must have; None takes what is there now. into: an empty
     folder, or one from an earlier call. trusted: whether a person gave the digest; False when Serin found it
-    out itself, so that nobody vouches for pickles.
+    out itself, so that nobody vouches for pickles. resolved_uri: what `resolve` made of the uri; it is read in its
+    place, because a tag or an alias may have moved since, and vouches for nothing that the uri does not.
 
     Raises:
         ArtifactError: any of the closed set. A partial download is kept for the next call with the same folder or
@@ -68,7 +70,7 @@ def fetch(
     deadline = Deadline(limits.seconds_max)
     surroundings = Surroundings(deadline, limits, policy, claims)
     with local_failures():
-        job = _Fetch(uri, digest, Target(into), surroundings, cache, trusted)
+        job = _Fetch(uri, resolved_uri or uri, digest, Target(into), surroundings, cache, trusted)
         with job.target.held(deadline):
             return job.run()
 
@@ -78,6 +80,7 @@ class _Fetch:
     """One call."""
 
     uri: str
+    where: str
     digest: Digest | None
     target: Target
     around: Surroundings
@@ -93,7 +96,7 @@ class _Fetch:
             return Fetched(self.uri, self.digest, 0, 0, False, False)
         if self.digest is not None and self.cache is not None:
             return self._through(self.cache, self.digest)
-        source = source_of(self.uri, self.around)
+        source = source_of(self.where, self.around)
         offer = look(source, self.around.limits, self.around.deadline, self.digest)
         known = self.digest or offer.digest
         if self.cache is not None and known is not None:
@@ -112,7 +115,7 @@ class _Fetch:
             with cache.writing(digest.hex, deadline) as folder:
                 if cache.has(digest):
                     continue
-                source = source_of(self.uri, self.around)
+                source = source_of(self.where, self.around)
                 offer = look(source, self.around.limits, deadline, digest)
                 if not cache.make_room(folder, offer.size or 0):
                     return self._directly(source, offer)
@@ -124,7 +127,7 @@ class _Fetch:
                 if entry is not None and self._place_copy(cache, entry):
                     cache.make_room(None, 0)
                     return Fetched(offer.uri, digest, entry.size, self.received, resumed, False)
-        source = source_of(self.uri, self.around)
+        source = source_of(self.where, self.around)
         return self._directly(source, look(source, self.around.limits, deadline, digest))
 
     def _directly(self, source: Source, offer: Offer) -> Fetched:

@@ -58,8 +58,8 @@ def refuse_pickles(paths: Iterable[str]) -> None:
         raise ArtifactError(
             Reason.UNSAFE,
             f"{found[0][:200]!r}{more} can run code when it is loaded, and nobody has pinned the source; give "
-            f"spec.model.digest, store the model without pickles (safetensors, ONNX, skops), or allow pickles in the "
-            f"operator's configuration",
+            f"spec.model.digest, store the model without pickles (safetensors, ONNX, skops), or let an administrator "
+            f"set artifacts.allowPickles in the operator's configuration",
             field="spec.model.digest",
         )
 

@@ -31,6 +31,7 @@ def add_artifact(commands: Any) -> None:
     pins = fetch.add_mutually_exclusive_group()
     pins.add_argument("--digest", help="what the files must have: sha256:...; somebody vouches for it")
     pins.add_argument("--resolved-digest", help="the same, found out by `serin artifact resolve`: nobody vouches")
+    fetch.add_argument("--resolved-uri", help="what the uri meant then, where that moves less; read in its place")
     for parser in (resolve, fetch):
         parser.add_argument("uri", help="https, s3, gs, az, oci, models, pvc or hf")
         parser.add_argument("--cache", type=Path, help="a folder of artifacts by digest, shared by processes")
@@ -78,6 +79,7 @@ def _fetch(options: argparse.Namespace) -> int:
             policy=_policy(options),
             cache=_cache(options),
             trusted=options.resolved_digest is None,
+            resolved_uri=options.resolved_uri,
             claims=options.claims or CLAIMS,
         )
 

@@ -61,8 +61,10 @@ def plan_of_cluster(
     """`plan NAME`: what the next rollout of a ModelDeployment goes by, on the rates that its last one saw."""
     raw = cluster.get(DEPLOYMENTS, namespace or cluster.namespace, name)
     seen = part(part(raw, "status"), "rollout")
-    measured = number(part(seen, "evidence").get("requests_per_second"))
-    _project(_resolved(cluster, raw), _traffic(speed or measured, rates, _stable_rates(raw)), form)
+    # 0 is what a rollout has seen that has counted nothing yet: that is not knowing, and nobody's option.
+    measured = number(part(seen, "evidence").get("requests_per_second")) or None
+    known = speed if speed is not None else measured
+    _project(_resolved(cluster, raw), _traffic(known, rates, _stable_rates(raw)), form)
 
 
 def lint(

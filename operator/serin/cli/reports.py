@@ -75,7 +75,8 @@ def explain(cluster: Cluster, name: str, revision: str | None, namespace: str | 
     from serin.plugin.explain import explain, render_explanation
 
     md, entries, _ = _with_revisions(cluster, name, namespace)
-    why = explain(md, _find(entries, revision) if revision is not None else None, datetime.now(UTC))
+    chosen = _find(entries, revision) if revision is not None else None if md.created is not None else entries[0]
+    why = explain(md, chosen, datetime.now(UTC))
     show(form, why, lambda _wide: render_explanation(why))
 
 
@@ -161,10 +162,19 @@ def _read(cluster: Cluster, name: str | None, namespace: str | None, everywhere:
 def _with_revisions(
     cluster: Cluster, name: str, namespace: str | None
 ) -> tuple[Deployment, tuple[Entry, ...], dict[str, Json]]:
+    from serin.cli.output import note
     from serin.plugin.history import history as history_of
+    from serin.plugin.reading import departed
 
-    md = deployment_of(cluster.get(DEPLOYMENTS, namespace or cluster.namespace, name))
-    raws = cluster.revisions(md.namespace, md.name)
+    try:
+        md = deployment_of(cluster.get(DEPLOYMENTS, namespace or cluster.namespace, name))
+        raws = cluster.revisions(md.namespace, md.name)
+    except NotThere:
+        md = departed(namespace or cluster.namespace, name)
+        raws = cluster.revisions(md.namespace, md.name)
+        if not raws:
+            raise
+        note(f"ModelDeployment {md.key} is gone; this is what it left (spec.retain)")
     by_name = {str(raw["metadata"]["name"]): raw for raw in raws}
     return md, history_of(md, [revision_of(raw) for raw in raws]), by_name
 

@@ -15,7 +15,7 @@ No write changes nothing.
     7  scaling down       only of what lost its traffic long enough ago (`Desired.surplus`)
     8  record             how the attempt ended, on its revision
     9  Jobs               of validations; those whose question nobody asks any more are deleted
-   10  pruning            revisions beyond revisionHistoryLimit
+   10  retention          revisions get their owner, or lose it; then those beyond revisionHistoryLimit go
    11  answers            to RolloutActions, when what they wanted is stored and done
 
 Each step compares with what is there and is skipped when it would change nothing, so a look that was killed
@@ -139,6 +139,7 @@ class Writer:
         if decision.state.outcome is not None:
             await self._revisions.record(view, decision.state.outcome)
         job_refusal = await self._jobs.write(view, decision)
+        await self._revisions.retain(view)
         await self._revisions.prune(view, decision)
         failed = {revision: words for revision, words in unwritten.items() if words is not None}
         if whole and job_refusal is None and not failed:

@@ -12,14 +12,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from serin.api.model_deployment import ModelDeployment
 from serin.api.names import SLOTS, slot_service
 from serin.api.reasons import Reason
 from serin.controller.cache import Cache
-from serin.controller.kube import DEPLOYMENT, ROUTE_KINDS, SERVICE, Kind, Kube, NotFound
+from serin.controller.kube import DEPLOYMENT, MODEL_REVISION, ROUTE_KINDS, SERVICE, Kind, Kube, NotFound
 from serin.controller.observe import View
 from serin.rollout.decision import Decision
 from serin.rollout.observation import Refused
 from serin.workloads.ownership import owned_by
+from serin.workloads.retention import may_be_used
 
 Json = dict[str, Any]
 logger = logging.getLogger(__name__)
@@ -125,10 +127,10 @@ class Claims:
 
         async def still() -> bool:
             live = await self._found(kind, namespace, name)
-            return live is not None and not owned_by(live, view.md)
+            return live is not None and not _ours(kind, live, view.md)
 
         live = self._cache.get(kind.name, namespace, name) or await self._found(kind, namespace, name)
-        if live is not None and not owned_by(live, view.md):
+        if live is not None and not _ours(kind, live, view.md):
             field = "spec.traffic" if kind in ROUTE_KINDS.values() else "metadata.name"
             words = f"{field}: {kind.name} {name} exists and is not Serin's; rename it or the ModelDeployment"
             raise Stop(NotOurs(words, still))
@@ -151,6 +153,10 @@ class Claims:
             return await self._kube.get(kind, namespace, name)
         except NotFound:
             return None
+
+
+def _ours(kind: Kind, live: Json, md: ModelDeployment) -> bool:
+    return may_be_used(live, md) if kind is MODEL_REVISION else owned_by(live, md)
 
 
 def _not_adoptable(service: Json | None, name: str) -> str | None:

@@ -74,10 +74,12 @@ class Artifacts(_Section):
     """What runs Serin in that image."""
     allow_http: bool = False
     """Whether http:// is good enough, for a store within the cluster."""
+    allow_pickles: bool = False
+    """Whether files that run code when they are loaded may come from a uri that nobody has pinned by a digest."""
 
     def fetcher(self) -> Fetcher:
         """Return the same for those that know no configuration."""
-        return Fetcher(self.image, tuple(self.command), self.allow_http)
+        return Fetcher(self.image, tuple(self.command), self.allow_http, self.allow_pickles)
 
 
 class Config(_Section):

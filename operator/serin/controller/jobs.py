@@ -34,8 +34,9 @@ class Jobs:
 
     async def write(self, view: View, decision: Decision) -> str | None:
         """Make what is missing and end what is asked no more. Returns the API server's words when it refuses one."""
-        wanted = {work.name for work in decision.desired.jobs} | {work.name for work in decision.desired.resolves}
-        again = {work.stage for work in decision.desired.jobs}
+        desired = decision.desired
+        wanted = {work.name for work in desired.jobs} | {work.name for work in (*desired.resolves, *desired.polls)}
+        again = {work.stage for work in desired.jobs}
         for name, job in view.jobs.items():
             runs = isinstance(view.seen.jobs.get(name), Running)
             # Data that stay stale for a week are asked about a thousand times; of each stage one answer is enough.
@@ -45,6 +46,10 @@ class Jobs:
         for work in decision.desired.jobs:
             if work.name not in view.jobs and (words := await self._make(view, work)) is not None:
                 logger.warning("no Job", extra={"object": view.seen.name, "what": work.name, "why": words})
+                return words
+        for poll in decision.desired.polls:
+            if (words := await self.resolve(view, poll)) is not None:
+                logger.warning("no poll", extra={"object": view.seen.name, "what": poll.name, "why": words})
                 return words
         return None
 

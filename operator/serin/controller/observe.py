@@ -24,8 +24,9 @@ from serin.controller.twins import rejected_twin
 from serin.metrics.source import MetricSource
 from serin.rollout.decision import Decision
 from serin.rollout.desired import resolving_attempt
-from serin.rollout.observation import Observation, Occupant, Past, Refused, Target, Wanted
+from serin.rollout.observation import Observation, Occupant, Past, Polling, Refused, Target, Wanted
 from serin.rollout.plan import Plan
+from serin.rollout.polling import asked
 from serin.rollout.record import last_promotion
 from serin.rollout.starting import adopted
 from serin.rollout.state import State
@@ -34,11 +35,19 @@ from serin.traffic.router import Router, router_for
 from serin.traffic.state import Absent, Conflict, Routed, RouteState
 from serin.traffic.status import ACCEPTED, accepted
 from serin.traffic.weights import Weights
-from serin.workloads.fetch import fetched_digest
+from serin.workloads.fetch import fetched_pin
 from serin.workloads.fetching import Fetching
 from serin.workloads.jobs import job_state
 from serin.workloads.pods import ArmHealth, arm_health
-from serin.workloads.resolve import Artifact, is_unpinned, resolution, resolve_name
+from serin.workloads.resolve import (
+    Artifact,
+    found_digest,
+    is_unpinned,
+    polled_artifact,
+    resolution,
+    resolve_name,
+)
+from serin.workloads.retention import was_stable_for
 from serin.workloads.revision import desired_revision
 
 Json = dict[str, Any]
@@ -73,7 +82,8 @@ def observe(raw: Json, md: ModelDeployment, cache: Cache, memory: Memory, state:
     revisions = {obj["metadata"]["name"]: obj for obj in cache.owned("ModelRevision", namespace, name)}
     pods = cache.owned("Pod", namespace, name)
     jobs = {obj["metadata"]["name"]: obj for obj in cache.owned("Job", namespace, name)}
-    revision = desired_revision(md) if md.spec.serving.template is not None else None
+    written = desired_revision(md) if md.spec.serving.template is not None else None
+    revision = _present(md, written, state)
     actions = unanswered(cache, (namespace, name))
     policy = remembered_plan(md, cache, memory, config)
     source = _source(state, policy, config)
@@ -100,10 +110,10 @@ def observe(raw: Json, md: ModelDeployment, cache: Cache, memory: Memory, state:
             acceptance=accepted(route) if route is not None else ACCEPTED,
             replicas=md.spec.serving.replicas,
             paused=md.spec.rollout.paused,
-            past={name: _past(obj) for name, obj in revisions.items()},
+            past={name: _past(obj, md) for name, obj in revisions.items()},
             attempts={name: int((obj.get("status") or {}).get("attempts") or 0) for name, obj in revisions.items()},
             rejected_as=rejected_twin(revision, revisions, found),
-            known_good=_known_good(revisions) if actions else (),
+            known_good=_known_good(revisions, md) if actions else (),
             acts=acts_of(actions, memory),
             health=_health(deployments, pods, memory.unwritten, resolving),
             occupants=_occupants(state, deployments, pods),
@@ -112,6 +122,7 @@ def observe(raw: Json, md: ModelDeployment, cache: Cache, memory: Memory, state:
             jobs={name: job_state(obj, pods) for name, obj in jobs.items()},
             job_refusal=memory.job_refusal,
             unpinned=unpinned,
+            polling=_polling(md, written, state, revisions, jobs, pods),
             gateway_reload_seconds=config.gateway_reload_seconds,
             interval_seconds=source.grid.interval if source is not None else 15.0,
             settle_seconds=source.grid.settle if source is not None else 30.0,
@@ -170,16 +181,16 @@ def _route_state(md: ModelDeployment, router: Router, route: Json | None, cache:
             return state
 
 
-def _past(revision: Json) -> Past:
+def _past(revision: Json, md: ModelDeployment) -> Past:
     status = revision.get("status") or {}
     if status.get("verdict") == "Rejected":
         return Past.REJECTED
-    return Past.STABLE if status.get("wasStable") else Past.UNTRIED
+    return Past.STABLE if was_stable_for(revision) == md.metadata.uid else Past.UNTRIED
 
 
-def _known_good(revisions: Mapping[str, Json]) -> tuple[Target, ...]:
+def _known_good(revisions: Mapping[str, Json], md: ModelDeployment) -> tuple[Target, ...]:
     """What could take over from a stable revision that a person rolls back."""
-    good = [obj for obj in revisions.values() if _past(obj) is Past.STABLE]
+    good = [obj for obj in revisions.values() if _past(obj, md) is Past.STABLE]
     good.sort(
         key=lambda obj: (last_promotion(obj.get("status") or {}), obj["metadata"].get("creationTimestamp", "")),
         reverse=True,
@@ -205,11 +216,43 @@ def _resolving(
     for name in names & known.keys():
         if not is_unpinned(known[name]):
             continue
+        polled = polled_artifact(known[name])
+        if polled is not None:
+            found[name] = polled
+            continue
         # Somebody deleted the record of what runs: it goes on with the files that it has, wherever a tag points now.
-        kept = fetched_digest(deployments.get(name))
+        kept = fetched_pin(deployments.get(name))
         job = resolve_name(deployment, name, resolving_attempt(state, name))
-        found[name] = Artifact(kept) if kept is not None else resolution(job, jobs.get(job), pods)
+        found[name] = Artifact(kept.digest, kept.uri) if kept is not None else resolution(job, jobs.get(job), pods)
     return found
+
+
+def _present(md: ModelDeployment, written: Json | None, state: State) -> Json | None:
+    """The revision of the files that the uri means now; until a poll knows more, that of the spec as it is written."""
+    poll = state.poll
+    if written is None or poll is None or poll.of != written["metadata"]["name"] or poll.artifact is None:
+        return written
+    return desired_revision(md, poll.artifact) if poll.artifact.digest != poll.pinned else written
+
+
+def _polling(
+    md: ModelDeployment,
+    written: Json | None,
+    state: State,
+    revisions: Mapping[str, Json],
+    jobs: Mapping[str, Json],
+    pods: list[Json],
+) -> Polling | None:
+    every = md.spec.model.poll_interval
+    if every is None or written is None:
+        return None
+    name = written["metadata"]["name"]
+    pinned = found_digest(revisions[name]) if name in revisions else None
+    found = None
+    if state.poll is not None and state.poll.of == name:
+        job = asked(md.metadata.name, state.poll)
+        found = resolution(job, jobs[job], pods) if job in jobs else None
+    return Polling(name, pinned, every.seconds, found)
 
 
 def _health(

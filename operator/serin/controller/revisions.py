@@ -18,6 +18,7 @@ from serin.rollout.state import Outcome
 from serin.workloads.deployment import desired_deployment
 from serin.workloads.fetch import Fetcher, NoFetcher
 from serin.workloads.resolve import is_unpinned
+from serin.workloads.retention import is_of, retention_patch
 
 Json = dict[str, Any]
 logger = logging.getLogger(__name__)
@@ -109,12 +110,32 @@ class Revisions:
         revision = self._cache.get("ModelRevision", namespace, outcome.revision)
         if revision is None or is_recorded(outcome, revision.get("status") or {}):
             return
-        status = with_outcome(outcome, revision.get("status") or {}, revision["metadata"].get("generation", 1))
+        status = with_outcome(
+            outcome,
+            revision.get("status") or {},
+            revision["metadata"].get("generation", 1),
+            view.md.metadata.uid,
+        )
         written = await self._kube.replace(MODEL_REVISION, revision | {"status": status}, "status")
         self._cache.put("ModelRevision", written)
 
+    async def retain(self, view: View) -> None:
+        """Whether revisions go with their ModelDeployment or stay is settled while it lives.
+
+        See `serin.workloads.retention`.
+        """
+        namespace = view.md.metadata.namespace
+        for name in view.revisions:
+            live = self._cache.get("ModelRevision", namespace, name)
+            patch = retention_patch(live, view.md) if live is not None else []
+            if patch:
+                self._cache.put("ModelRevision", await self._kube.patch(MODEL_REVISION, namespace, name, patch))
+
     async def prune(self, view: View, decision: Decision) -> None:
-        """Beyond the limit the oldest revisions go, never one that serves, is on trial, or has pods."""
+        """Beyond the limit the oldest revisions go, never one that serves, is on trial, or has pods.
+
+        Nor one that a ModelDeployment of the same name has left to stay.
+        """
         state = decision.state
         kept = {placed.revision for placed in (state.stable, state.candidate) if placed is not None}
         if state.outcome is not None:
@@ -123,7 +144,7 @@ class Revisions:
             kept.add(state.instead.revision)
         kept |= {tenant.revision for tenant in view.seen.occupants}
         old = sorted(
-            (obj for name, obj in view.revisions.items() if name not in kept),
+            (obj for name, obj in view.revisions.items() if name not in kept and is_of(obj, view.md)),
             key=lambda obj: (obj["metadata"].get("creationTimestamp", ""), obj["metadata"]["name"]),
         )
         surplus = len(old) - view.md.spec.revision_history_limit

@@ -52,6 +52,11 @@ def deployment_of(raw: Raw, *, details: bool = True) -> Deployment:
     )
 
 
+def departed(namespace: str, name: str) -> Deployment:
+    """What stands for a ModelDeployment that is no longer there, beside the revisions that it left."""
+    return deployment_of({"metadata": {"namespace": namespace, "name": name}})
+
+
 def revision_of(raw: Raw) -> Revision:
     """Read a ModelRevision."""
     metadata, spec, status = part(raw, "metadata"), part(raw, "spec"), part(raw, "status")
@@ -165,12 +170,19 @@ def _stages(raw: Raw) -> tuple[Stage, ...]:
         return ()
 
 
-def _checks(plan: Raw, evidence: Raw) -> tuple[Check, ...]:
-    """The stages before the first request; an answer to another question than the plan's is none."""
+def _checks(plan: Raw, evidence: Raw, kind: str | None) -> tuple[Check, ...]:
+    """The stages before the first request; an answer to another question than the plan's is none.
+
+    A first revision is judged by what needs no stable, and what was stable before is not judged again.
+    """
+    if kind == "GoBack":
+        return ()
     known = {(text(one.get("name")), text(one.get("digest"))): one for one in parts(evidence, "validated")}
     found = []
     for one in parts(plan, "validations"):
         name = text(one.get("name")) or "?"
+        if kind == "First" and one.get("absolute") is False:
+            continue
         said = known.get((name, text(one.get("digest"))))
         verdict = None if said is None else _CHECKED.get(text(said.get("verdict")))
         report = _report(part(said or {}, "report"))
@@ -204,7 +216,7 @@ def _rollout(raw: Raw, *, details: bool) -> Rollout:
         kind=text(raw.get("kind")),
         stage=text(raw.get("stage")),
         stage_index=whole(raw.get("stageIndex")),
-        checks=_checks(part(raw, "plan"), part(raw, "evidence")) if details else (),
+        checks=_checks(part(raw, "plan"), part(raw, "evidence"), text(raw.get("kind"))) if details else (),
         stages=_stages(part(raw, "plan")) if details else (),
         weight=whole(raw.get("weight")),
         verdict=_verdict(raw.get("verdict")),

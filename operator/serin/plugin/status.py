@@ -126,7 +126,8 @@ def _other(revision: Revision) -> Text:
 
 
 def _stages(rollout: Rollout) -> RenderableType:
-    if not rollout.stages or rollout.kind in {"First", "GoBack"}:
+    at_once = not rollout.stages or rollout.kind in {"First", "GoBack"}
+    if at_once and not rollout.checks:
         return Text(f"{rollout.stage}, {rollout.weight} % of the traffic; this rollout takes everything in one step")
     made = table("", "STAGE", "WEIGHT", "SOAK", "")
     index = rollout.stage_index if rollout.stage_index is not None else -1
@@ -137,6 +138,10 @@ def _stages(rollout: Rollout) -> RenderableType:
         at = len(rollout.checks) if index >= 0 else waits if started else -1
         name = cell(check.name, "bold" if number == at else "")
         made.add_row(*cells([_mark(number, at), name, "0 %", _CHECKS.get(check.program, check.program), ""]))
+    if at_once:
+        done = started and waits == len(rollout.checks)
+        made.add_row(*cells([_mark(0, 0 if done else -1), cell("all", "bold" if done else ""), "100 %", "at once", ""]))
+        return made
     for number, stage in enumerate(rollout.stages):
         made.add_row(
             *cells(

@@ -28,6 +28,7 @@ from serin.rollout.plan import Approval
 from serin.rollout.rulings import RollBack, Ruling
 from serin.rollout.starting import FINAL, tried
 from serin.rollout.state import Attempt, End, Kind, Outcome, Placed, State, Step
+from serin.rollout.validation import shut, standing_of
 
 # Besides those whose answer may not be written yet, as many stay for people to see.
 ACTED_KEPT = 3
@@ -107,8 +108,11 @@ def tell_rest(seen: Observation, state: State, act: Act, now: datetime) -> tuple
 def _promote(attempt: Attempt, candidate: Placed, act: Act, now: datetime) -> tuple[Attempt, Reply]:
     if not act.verified:
         return attempt, _unverified(act)
-    if attempt.kind is not Kind.COMPARED:
+    if attempt.kind is not Kind.COMPARED and not shut(attempt):
         return attempt, Reply("Refused", Answer.UNCOMPARED, "it takes all traffic by itself when its pods are ready")
+    known = standing_of(attempt)
+    if attempt.kind is Kind.FIRST and known is not None and known.verdict == "fail":
+        return attempt, Reply("Refused", Answer.GATE_FAILED, f"stage {known.name}: {known.message}")
     words = f"{candidate.revision} skips what is left and takes all traffic when its pods are ready"
     attempt = replace(attempt, order=Order("Promote", act.actor, act.words))
     weight = attempt.plan.stages[attempt.stage].weight if attempt.stage >= 0 else 0

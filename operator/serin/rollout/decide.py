@@ -30,6 +30,7 @@ from serin.rollout.evidence import SILENT_SECONDS_MIN, Around, absorb, open_gate
 from serin.rollout.look import Look
 from serin.rollout.observation import Observation, Past, Refused, Target
 from serin.rollout.plan import Approval, Plan
+from serin.rollout.polling import with_poll
 from serin.rollout.rules import rule
 from serin.rollout.rulings import WAITING, Advance, Hold, RollBack, Ruling, TakeAll, Wait
 from serin.rollout.soaking import ended_early
@@ -176,7 +177,7 @@ def _uncompared(seen: Observation, state: State, attempt: Attempt, candidate: Pl
     if act is not None:
         attempt, reply = tell_attempt(attempt, candidate, act, now)
     order = attempt.order
-    if order is not None:
+    if order is not None and order.action != "Promote":
         how = End.ABORTED if order.action == "Abort" else End.ROLLED_BACK
         words = f"ended {order.words}"
         decision = end(seen, state, attempt, candidate, how, Reason.ABORTED, words, now, actor=order.actor)
@@ -298,7 +299,7 @@ def _shielded(
 
 
 def _finish(decision: Decision, seen: Observation, now: datetime) -> Decision:
-    """Whatever was decided: put back weights that others changed, and scale down what is drained."""
+    """Whatever was decided: put back weights that others changed, scale down what is drained, ask where a uri leads."""
     wanted = decision.desired.weights
     state = decision.state
     before = seen.state.carried
@@ -310,4 +311,4 @@ def _finish(decision: Decision, seen: Observation, now: datetime) -> Decision:
         decision = replace(decision, notes=(*decision.notes, Note("Normal", Reason.WEIGHT_RESTORED, message)))
     carried = isinstance(seen.route, Routed) and wanted is not None and seen.route.carries(wanted)
     decision = replace(decision, state=replace(state, carried=wanted if carried else None))
-    return scaled_down(decision, seen, now)
+    return with_poll(scaled_down(decision, seen, now), seen, now)

@@ -24,9 +24,9 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class JobWork:
-    """A Job that has to be there: the question of validation `stage` about a revision, beside stable's slot.
+    """A Job that has to be there: the question of validation `stage` about a revision.
 
-    attempt: for which time the revision is on trial.
+    attempt: for which time it is on trial. stable: the slot of what it is compared with; None for a first revision.
     """
 
     name: str
@@ -34,7 +34,7 @@ class JobWork:
     revision: str
     attempt: int
     candidate: Slot
-    stable: Slot
+    stable: Slot | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,7 @@ class Desired:
 
     weights: None leaves the route alone: nothing serves yet.
     serving: the slot that the Service `<deployment>` selects; None before anything serves.
+    polls: questions about uris that were answered before; no pod waits for them.
     adopted: slots whose Service selects the pods of somebody else's Service, by its name.
     """
 
@@ -66,6 +67,7 @@ class Desired:
     jobs: tuple[JobWork, ...] = ()
     resolves: tuple[ResolveWork, ...] = ()
     pins: tuple[Pin, ...] = ()
+    polls: tuple[ResolveWork, ...] = ()
     weights: Weights | None = None
     serving: Slot | None = None
     adopted: tuple[tuple[Slot, str], ...] = ()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from serin.api.names import other
 from serin.rollout.decision import Desired, JobWork, Pin, ResolveWork, Workload
 from serin.rollout.observation import Observation
 from serin.rollout.plan import Bake
 from serin.rollout.state import Attempt, Kind, Placed, State
-from serin.rollout.validation import job_name, standing_of
+from serin.rollout.validation import job_name, shut, standing_of
 from serin.traffic.weights import Weights
 from serin.workloads.capacity import replicas_needed
 from serin.workloads.resolve import resolve_name
@@ -25,13 +26,17 @@ def desired(state: State, seen: Observation) -> Desired:
     resolves, pins = _pinning(workloads, state, seen)
     unknown = {work.revision for work in resolves}
     jobs: list[JobWork] = []
-    if state.candidate is not None and state.attempt is not None and state.stable is not None:
+    if state.candidate is not None and state.attempt is not None:
         asked = standing_of(state.attempt)
         if asked is not None and asked.verdict is None:
             revision, number = state.candidate.revision, state.attempt.number
             name = job_name(seen.name, revision, number, asked)
-            jobs.append(JobWork(name, asked.name, revision, number, state.candidate.slot, state.stable.slot))
-    serving = state.stable or (state.candidate if _ready(state.candidate, seen) else None)
+            # What serves only for want of a better one is nothing to compare with.
+            compared = state.stable is not None and state.attempt.kind is Kind.COMPARED
+            stable = state.stable.slot if state.stable is not None and compared else None
+            jobs.append(JobWork(name, asked.name, revision, number, state.candidate.slot, stable))
+    waits = state.attempt is not None and shut(state.attempt)
+    serving = state.stable or (state.candidate if _ready(state.candidate, seen) and not waits else None)
     return Desired(
         # No pod of a revision before its files are known.
         workloads=tuple(work for work in workloads if work.revision not in unknown),
@@ -84,6 +89,8 @@ def weights(state: State) -> Weights | None:
     if stable is None:
         if candidate is None:
             return None
+        if state.attempt is not None and shut(state.attempt):
+            return Weights.toward(other(candidate.slot), 100)  # nobody sees it before it was judged
         # Nothing else serves, so the route may already point at the first revision: it answers when it is ready.
         return Weights.toward(candidate.slot, 100)
     shielded = state.attempt is not None and state.attempt.shielded

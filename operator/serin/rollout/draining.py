@@ -63,6 +63,9 @@ def _drain(tenant: Occupant, before: Drain | None, seen: Observation, now: datet
 def _over(drain: Drain, seen: Observation, now: datetime) -> bool:
     if drain.finished(now.timestamp(), seen.gateway_reload_seconds):
         return True
+    ended = seen.state.outcome
+    if ended is not None and ended.revision == drain.revision and ended.unseen and drain.weightless_at:
+        return True
     # A revision that never answered and has nothing to fall back on: the route points at it for want of another.
     health = seen.health.get(drain.revision)
     return seen.state.stable is None and (health is None or health.ready <= 0)

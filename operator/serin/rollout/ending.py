@@ -14,7 +14,7 @@ from serin.rollout.observation import Observation
 from serin.rollout.plan import Bake
 from serin.rollout.starting import put_in_place, resting
 from serin.rollout.state import STEPS_MAX, Attempt, End, Kind, Outcome, Placed, State, Step
-from serin.rollout.validation import standing_of
+from serin.rollout.validation import shut, standing_of
 
 
 def stay(
@@ -83,7 +83,8 @@ def end(
     outcome = _outcome(attempt, candidate, how, reason, message, now)
     stable = state.stable
     health = seen.health.get(candidate.revision)
-    if attempt.kind is Kind.FIRST and stable is None and health is not None and health.ready > 0:
+    opened = attempt.kind is Kind.FIRST and not shut(attempt)
+    if opened and stable is None and health is not None and health.ready > 0:
         # Unproven, but it answers: its replacement takes over from it when that one is ready.
         stable = replace(candidate, proven=False)
     state = replace(state, stable=stable, candidate=None, attempt=None, outcome=outcome)
@@ -145,6 +146,7 @@ def _outcome(attempt: Attempt, candidate: Placed, how: End, reason: Reason, mess
         attempt=attempt.number,
         steps=attempt.steps,
         gates=reports(attempt),
+        unseen=shut(attempt),
     )
 
 

@@ -13,6 +13,7 @@ from serin.rollout.look import Look
 from serin.rollout.plan import Approval
 from serin.rollout.progress import REQUESTS_MIN, finished
 from serin.rollout.rulings import Hold, Ruling
+from serin.rollout.state import Attempt
 from serin.rollout.validation import again_in, open_validation, standing_of
 from serin.rollout.windows import closed
 from serin.traffic.state import Absent, Conflict, Routed
@@ -118,17 +119,25 @@ def awaiting_approval(look: Look) -> Ruling | None:
 
 def validating(look: Look) -> Ruling | None:
     """No traffic before every validation has passed; what could not be judged is not a pass."""
-    asked = open_validation(look.attempt)
+    return unvalidated(look.attempt, look.seen.job_refusal, look.now)
+
+
+def unvalidated(attempt: Attempt, job_refusal: str | None, now: float) -> Hold | None:
+    """What an attempt waits for before its first request; None when every validation has passed.
+
+    now: seconds since 1970.
+    """
+    asked = open_validation(attempt)
     if asked is None:
         return None
-    known = standing_of(look.attempt)
+    known = standing_of(attempt)
     if known is None or known.verdict is None:
-        if look.seen.job_refusal is not None:
-            return Hold(Reason.VALIDATION_BLOCKED, f"stage {asked.name}: {look.seen.job_refusal}", stalled=True)
+        if job_refusal is not None:
+            return Hold(Reason.VALIDATION_BLOCKED, f"stage {asked.name}: {job_refusal}", stalled=True)
         waits = known.message if known is not None else ""
         doing = f"stage {asked.name}: {f'its pod cannot start: {waits}' if waits else _DOING[asked.program]}"
         return Hold(Reason.VALIDATING, f"{doing}; no request reaches the candidate yet")
-    again = again_in(known, asked, look.now)
+    again = again_in(known, asked, now)
     words = f"stage {asked.name}: {known.message}"
     if again is None:
         return Hold(Reason.VALIDATION_BLOCKED, words, stalled=True)

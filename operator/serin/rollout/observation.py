@@ -19,6 +19,7 @@ from serin.rollout.plan import Plan
 from serin.rollout.state import State
 from serin.traffic.state import RouteState
 from serin.traffic.status import ACCEPTED, Acceptance
+from serin.workloads.fetching import Fetching
 from serin.workloads.jobs import JobState
 from serin.workloads.pods import ArmHealth
 from serin.workloads.resolve import Artifact
@@ -60,6 +61,21 @@ class Occupant:
     pods: int
 
 
+@dataclass(frozen=True, slots=True)
+class Polling:
+    """A uri that is to be asked about again and again.
+
+    of: the revision of the spec as it is written; what a poll finds belongs to it.
+    pinned: the digest that was found for it before its first pod; None while it was not.
+    found: what the Job of the next poll says, None while there is none.
+    """
+
+    of: str
+    pinned: str | None
+    interval_seconds: float
+    found: Artifact | Fetching | None = None
+
+
 Wanted: TypeAlias = Target | Refused
 
 
@@ -78,6 +94,7 @@ class Observation:
     jobs: what became of the Jobs of validations, by name. job_refusal: why one could not be made.
     unpinned: revisions whose files nobody has pinned yet, of those that are placed or wanted; with what their resolve
         Job has found, None while it has not.
+    polling: None where spec.model.pollInterval is not there.
     replicas: what the spec asks for.
     acceptance: what the gateways say about the route.
     interval_seconds, settle_seconds: of the metrics grid; a reading at t covers what happened until t - settle.
@@ -104,6 +121,7 @@ class Observation:
     jobs: Mapping[str, JobState] = field(default_factory=dict)
     job_refusal: str | None = None
     unpinned: Mapping[str, Artifact | None] = field(default_factory=dict)
+    polling: Polling | None = None
     acceptance: Acceptance = ACCEPTED
     gateway_reload_seconds: float = 5.0
     interval_seconds: float = 15.0

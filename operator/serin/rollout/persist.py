@@ -15,10 +15,11 @@ from serin.api.reasons import Reason
 from serin.rollout import clumping
 from serin.rollout.persist_acts import dump_acts, dump_standing_acts, load_acts, load_standing_acts
 from serin.rollout.plan import Plan
-from serin.rollout.state import Attempt, End, GateState, KeptReport, Kind, Outcome, Placed, State, Step, Validated
+from serin.rollout.state import Attempt, End, GateState, KeptReport, Kind, Outcome, Placed, Poll, State, Step, Validated
 from serin.stats import Counts
 from serin.stats.constant import ConstantTest
 from serin.stats.rate import RateTest
+from serin.workloads.resolve import Artifact
 
 Json = dict[str, Any]
 
@@ -38,6 +39,8 @@ def dump_state(state: State) -> Json:
         stored["rollout"] = _dump_attempt(state.attempt)
     if state.outcome is not None:
         stored["outcome"] = _dump_outcome(state.outcome)
+    if state.poll is not None:
+        stored["poll"] = _dump_poll(state.poll)
     return stored | dump_acts(state)
 
 
@@ -54,6 +57,7 @@ def load_state(status: Mapping[str, Any]) -> State:
             candidate=_load_placed(status.get("candidate")),
             attempt=_load_attempt(rollout) if rollout else None,
             outcome=_load_outcome(status["outcome"]) if status.get("outcome") else None,
+            poll=_load_poll(status["poll"]) if status.get("poll") else None,
             **load_acts(status),
         )
     except (KeyError, TypeError, ValueError) as error:
@@ -76,6 +80,7 @@ def landmark(status: Mapping[str, Any]) -> tuple[object, ...]:
         tuple(outcome.get(name) for name in ("revision", "kind", "reason", "attempt")),
         tuple((status.get(name) or {}).get("revision") for name in ("instead", "retrying")),
         tuple(one.get("uid") for one in status.get("acted") or ()),
+        tuple((status.get("poll") or {}).get(name) for name in ("of", "number", "at")),
     )
 
 
@@ -98,6 +103,23 @@ def _load_placed(raw: Mapping[str, Any] | None) -> Placed | None:
     if not raw:
         return None
     return Placed(raw["revision"], raw["version"], raw["slot"], raw.get("proven", True), raw.get("adopted") or None)
+
+
+def _dump_poll(poll: Poll) -> Json:
+    return {
+        "of": poll.of,
+        "pinned": poll.pinned,
+        "number": poll.number,
+        "at": poll.at,
+        **({"artifact": poll.artifact.to_status()} if poll.artifact is not None else {}),
+        **({"message": poll.message} if poll.message else {}),
+    }
+
+
+def _load_poll(raw: Mapping[str, Any]) -> Poll:
+    found = raw.get("artifact")
+    artifact = Artifact.from_status(found) if found else None
+    return Poll(raw["of"], raw["pinned"], int(raw["number"]), raw["at"], artifact, raw.get("message", ""))
 
 
 _ATTEMPT_NUMBERS = (
@@ -259,6 +281,7 @@ def _dump_outcome(outcome: Outcome) -> Json:
         "at": outcome.at,
         "attempt": outcome.attempt,
         **({"stage": outcome.steps[-1].stage} if outcome.steps else {}),
+        **({"unseen": True} if outcome.unseen else {}),
         "steps": [dump_step(step) for step in outcome.steps],
         "gates": [dict(gate) for gate in outcome.gates],
     }
@@ -275,4 +298,5 @@ def _load_outcome(raw: Mapping[str, Any]) -> Outcome:
         attempt=int(raw.get("attempt", 1)),
         steps=tuple(load_step(step) for step in raw.get("steps") or ()),
         gates=tuple(raw.get("gates") or ()),
+        unseen=bool(raw.get("unseen")),
     )

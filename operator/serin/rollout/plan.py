@@ -145,6 +145,7 @@ class Validation:
 
     digest: of all that the Job is made from; another one is another question.
     program: which one is run.
+    absolute: whether it can be asked while nothing serves; what only compares with stable cannot.
     retry_seconds: after how long it is asked again when there was nothing to judge for a reason that may pass.
     request: the stage as the policy has it, JSON. Only the policy of now is asked, so it is not stored.
     """
@@ -153,6 +154,7 @@ class Validation:
     digest: str
     retry_seconds: float
     program: Literal["evaluate", "warmup"] = "evaluate"
+    absolute: bool = True
     request: str = field(default="", compare=False)
 
 
@@ -254,7 +256,7 @@ class Plan:
         raw["stages"] = [_tagged(stage) for stage in self.stages]
         raw["gates"] = [_tagged(gate) for gate in self.gates]
         raw["validations"] = [
-            {name: getattr(one, name) for name in ("name", "digest", "retry_seconds", "program")}
+            {name: getattr(one, name) for name in ("name", "digest", "retry_seconds", "program", "absolute")}
             for one in self.validations
         ]
         # Most policies have none of them, and a status is no place for empty words.

@@ -40,8 +40,11 @@ def is_recorded(outcome: Outcome, status: Mapping[str, Any]) -> bool:
     )
 
 
-def with_outcome(outcome: Outcome, status: Mapping[str, Any], generation: int) -> dict[str, Any]:
-    """The revision's status with this end in it. Entries that are already there are not repeated."""
+def with_outcome(outcome: Outcome, status: Mapping[str, Any], generation: int, uid: str) -> dict[str, Any]:
+    """The revision's status with this end in it. Entries that are already there are not repeated.
+
+    uid: of the ModelDeployment whose attempt it was; a retained revision may have been stable for one before it.
+    """
     kept = list(status.get("record") or ())
     there = {_key(entry) for entry in kept}
     news = [entry for step in outcome.steps if _key(entry := _entry(step, outcome.attempt)) not in there]
@@ -53,6 +56,7 @@ def with_outcome(outcome: Outcome, status: Mapping[str, Any], generation: int) -
         "observedGeneration": generation,
         "verdict": VERDICTS[outcome.end],
         "wasStable": bool(status.get("wasStable")) or outcome.end is End.PROMOTED,
+        **({"stableFor": uid} if outcome.end is End.PROMOTED else {}),
         "attempts": outcome.attempt,
         "verdictReason": outcome.reason.value,
         "verdictMessage": outcome.message,

@@ -18,6 +18,7 @@ from serin.rollout.observation import Observation, Target
 from serin.rollout.persist import dump_state
 from serin.rollout.plan import Plan
 from serin.rollout.state import Attempt, Kind
+from serin.rollout.validation import shut
 
 Json = dict[str, Any]
 
@@ -90,7 +91,8 @@ def conditions(
 def _ready(decision: Decision, seen: Observation) -> tuple[Literal["True", "False"], Reason, str]:
     """Whether what serves by default can answer, and why."""
     state, standing = decision.state, decision.standing
-    serving = state.stable or state.candidate
+    waits = state.attempt is not None and shut(state.attempt)
+    serving = state.stable or (state.candidate if not waits else None)
     health = seen.health.get(serving.revision) if serving is not None else None
     if serving is not None and (serving.adopted is not None or (health is not None and health.ready > 0)):
         rate = _stable_rate(state.attempt)

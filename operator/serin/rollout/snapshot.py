@@ -10,7 +10,7 @@ from serin.api.gates import Gate as ApiGate
 from serin.api.gates import Margin
 from serin.api.resolve import ResolvedPolicy
 from serin.api.stages import Stage as ApiStage
-from serin.api.stages import Validate
+from serin.api.stages import Validate, absolute_gates
 from serin.api.times import DAYS
 from serin.api.windows import Freeze as ApiFreeze
 from serin.api.windows import Window as ApiWindow
@@ -60,9 +60,10 @@ def _validation(stage: ApiStage) -> Validation:
     request = json.dumps(asked.to_dict(), sort_keys=True)
     digest = hashlib.sha256(request.encode()).hexdigest()[:10]
     if isinstance(asked, Validate):
-        return Validation(stage.name, digest, asked.retry.seconds, "evaluate", request)
+        absolute = bool(absolute_gates(asked.evaluation))
+        return Validation(stage.name, digest, asked.retry.seconds, "evaluate", absolute, request)
     # A warm-up has no fault that passes by itself: it asks for as long as it may.
-    return Validation(stage.name, digest, asked.within.seconds, "warmup", request)
+    return Validation(stage.name, digest, asked.within.seconds, "warmup", request=request)
 
 
 def _stages(stages: Sequence[ApiStage]) -> tuple[Stage, ...]:

@@ -128,6 +128,14 @@ def _slot_for(target: Target, state: State, seen: Observation) -> Slot | Occupan
         return stable.slot
     tenants = {tenant.slot: tenant for tenant in seen.occupants}
     free: tuple[Slot, ...] = (other(stable.slot),) if stable is not None and stable.slot in SLOTS else SLOTS
+    if stable is None and isinstance(seen.policy, Plan) and any(one.absolute for one in seen.policy.validations):
+        # The route is to lead to an empty slot until it is judged: nobody may be in the other one, and the one that
+        # the route leads to already, in which a pod would be reached before a weight is written, is not taken.
+        stranger = next((one for one in seen.occupants if one.revision != target.revision), None)
+        if stranger is not None:
+            return stranger
+        route = seen.route
+        free = tuple(sorted(SLOTS, key=lambda slot: isinstance(route, Routed) and route.reaches(slot)))
     for slot in free:
         tenant = tenants.get(slot)
         if tenant is not None and tenant.revision == target.revision and _is_warm(tenant, seen):

@@ -28,6 +28,7 @@ from serin.stats import Counts, Overdispersion
 from serin.stats.constant import ConstantTest
 from serin.stats.rate import RateTest
 from serin.traffic.weights import Weights
+from serin.workloads.resolve import Artifact
 
 # Sixteen stages, their ends and a few holds; the revision's record keeps the last hundred over all attempts.
 STEPS_MAX = 24
@@ -219,7 +220,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How the last attempt ended, kept until the next one starts."""
+    """How the last attempt ended, kept until the next one starts.
+
+    unseen: a first revision that no request could reach, so that nothing has to drain.
+    """
 
     revision: str
     version: str
@@ -230,6 +234,7 @@ class Outcome:
     attempt: int
     steps: tuple[Step, ...] = ()
     gates: tuple[Mapping[str, Any], ...] = ()
+    unseen: bool = False
 
 
 QUIET_INSTANTS = 2
@@ -262,10 +267,29 @@ class Drain:
 
 
 @dataclass(frozen=True, slots=True)
+class Poll:
+    """What polls of a uri have found.
+
+    of: the revision of the spec as it is written, whose uri it is. pinned: its digest.
+    number: how many were answered. at: when the last one was, or when waiting for the first one began.
+    artifact: what the uri meant the last time that somebody could say it; None while that is `pinned`.
+    message: why the last one has no answer.
+    """
+
+    of: str
+    pinned: str
+    number: int
+    at: str
+    artifact: Artifact | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """All that is remembered of one ModelDeployment's rollouts.
 
     instead, retrying: what a person wants of the revision that the spec asks for.
+    poll: what polls of the spec's uri have found.
     acted: acts that were taken up, the last ones and all whose answer may not be written yet.
     drains: slots that lost their traffic and are not yet scaled down.
     carried: the weights that the last look wanted and saw in the route; None when it saw others. What the route
@@ -278,6 +302,7 @@ class State:
     outcome: Outcome | None = None
     instead: Instead | None = None
     retrying: Retrying | None = None
+    poll: Poll | None = None
     acted: tuple[Acted, ...] = ()
     drains: tuple[Drain, ...] = field(default=(), compare=False)
     carried: Weights | None = field(default=None, compare=False)

@@ -27,8 +27,10 @@ from serin.rollout.arms import (
 from serin.rollout.decision import Decision, Note
 from serin.rollout.desired import weights
 from serin.rollout.ending import end, promote, stay
+from serin.rollout.holds import unvalidated
 from serin.rollout.observation import Observation
 from serin.rollout.state import Attempt, End, Placed, State
+from serin.rollout.validation import go_on, shut, standing_of
 from serin.traffic.state import Conflict, Routed
 from serin.workloads.pods import ArmHealth
 
@@ -51,6 +53,14 @@ def first(seen: Observation, state: State, attempt: Attempt, candidate: Placed, 
     wait = _not_ready(seen, state, attempt, health, now)
     if wait is not None:
         return wait
+    before = attempt
+    attempt = go_on(attempt, candidate, seen.name, seen.jobs, now, ready=True)
+    if shut(attempt):
+        return _judged(seen, replace(state, attempt=attempt), attempt, now)
+    if attempt.plan.validations and not attempt.first_traffic:
+        attempt = replace(attempt, first_traffic=now.timestamp())
+    if attempt != before:
+        state = replace(state, attempt=attempt)
     if state.stable is not None:
         return _replace_unproven(seen, state, state.stable, candidate, health, now)
     if not attempt.effect_since:
@@ -99,6 +109,17 @@ def go_back(seen: Observation, state: State, attempt: Attempt, candidate: Placed
     return promote(seen, state, attempt, candidate, Reason.WENT_BACK, "it was stable before", now)
 
 
+def _judged(seen: Observation, state: State, attempt: Attempt, now: datetime) -> Decision:
+    """It is judged by itself before anybody sees it; one that fails waits for the next spec, like one that crashes."""
+    known = standing_of(attempt)
+    if known is not None and known.verdict == "fail":
+        words = f"stage {known.name}: {known.message}; no request reaches it"
+        return stay(seen, state, Reason.FIRST_REVISION_FAILING, words, stalled=True)
+    hold = unvalidated(attempt, seen.job_refusal, now.timestamp())
+    assert hold is not None  # noqa: S101 - it is shut by an open validation
+    return stay(seen, state, hold.reason, hold.message, stalled=hold.stalled, again_seconds=hold.again_seconds)
+
+
 def _replace_unproven(
     seen: Observation, state: State, unproven: Placed, candidate: Placed, health: ArmHealth | None, now: datetime
 ) -> Decision:
@@ -117,7 +138,7 @@ def _replace_unproven(
 def _effect_since(seen: Observation, state: State, attempt: Attempt, now: datetime) -> float:
     """Since when, by the cluster's clock, the route has carried the weights; 0 while it does not."""
     wanted = weights(state)
-    if not isinstance(seen.route, Routed) or wanted is None or not seen.route.carries(wanted):
+    if shut(attempt) or not isinstance(seen.route, Routed) or wanted is None or not seen.route.carries(wanted):
         return 0.0
     return attempt.effect_since or now.timestamp()
 

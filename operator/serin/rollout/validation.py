@@ -20,7 +20,7 @@ from typing import Any, Final, Literal, TypeAlias, assert_never
 from serin.api.reasons import Reason
 from serin.rollout.instants import stamp
 from serin.rollout.plan import Plan, Validation
-from serin.rollout.state import STEPS_MAX, Attempt, KeptReport, Placed, Step, Validated
+from serin.rollout.state import STEPS_MAX, Attempt, KeptReport, Kind, Placed, Step, Validated
 from serin.workloads.jobs import Ended, JobState, Running
 
 MESSAGE_CHARACTERS_MAX: Final = 1000
@@ -35,11 +35,25 @@ Json = Mapping[str, Any]
 
 
 def open_validation(attempt: Attempt) -> Validation | None:
-    """The validation that is to be passed next; None when all are, or traffic has begun."""
-    if attempt.stage >= 0:
+    """The validation that is to be passed next; None when all are, or traffic has begun.
+
+    A first deployment is judged by what needs no stable; what was stable before is not judged again.
+    """
+    if attempt.stage >= 0 or attempt.kind is Kind.GO_BACK:
         return None
     passed = {(one.name, one.digest) for one in attempt.validated if one.verdict == "pass"}
-    return next((one for one in attempt.plan.validations if (one.name, one.digest) not in passed), None)
+    asked = [one for one in attempt.plan.validations if one.absolute or attempt.kind is Kind.COMPARED]
+    return next((one for one in asked if (one.name, one.digest) not in passed), None)
+
+
+def shut(attempt: Attempt) -> bool:
+    """Whether a first revision has to wait for its first request, although its pods may be ready.
+
+    It is opened once: a policy that asks for more later takes nobody's model away. A Promote opens it, too.
+    """
+    ordered = attempt.order is not None and attempt.order.action == "Promote"
+    begun = bool(attempt.first_traffic or attempt.effect_since)
+    return attempt.kind is Kind.FIRST and not begun and not ordered and open_validation(attempt) is not None
 
 
 def standing_of(attempt: Attempt) -> Validated | None:

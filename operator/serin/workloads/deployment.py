@@ -23,7 +23,6 @@ from serin.api.model_revision import ModelRevision
 from serin.api.names import GROUP, LABEL_DEPLOYMENT, LABEL_REVISION, LABEL_SLOT, Slot
 from serin.workloads.fetch import Fetcher, add_fetch
 from serin.workloads.ownership import object_metadata
-from serin.workloads.resolve import pinned_digest
 
 LABEL_VERSION: Final = f"{GROUP}/version"
 
@@ -106,7 +105,7 @@ def _template(
         _add_env(container, revision)
     path = READY_PATHS.get(revision.spec.serving.protocol)
     serving = _serving_container(containers, revision.spec.serving.port)
-    add_fetch(spec, serving, revision.spec.model, fetcher, live, pinned_digest(revision))
+    add_fetch(spec, serving, revision.spec.model, fetcher, live, revision.status.artifact)
     if path and serving is not None and "readinessProbe" not in serving:
         serving["readinessProbe"] = {
             "httpGet": {
@@ -135,7 +134,7 @@ def _objects(value: Any) -> list[Json]:
 
 
 def _add_env(container: Json, revision: ModelRevision) -> None:
-    model = revision.spec.model
+    model, found = revision.spec.model, revision.status.artifact
     env = container.get("env") or []
     if not isinstance(env, list):
         return  # the API server says what is wrong with it
@@ -144,7 +143,7 @@ def _add_env(container: Json, revision: ModelRevision) -> None:
         "SERIN_MODEL_NAME": model.name,
         "SERIN_MODEL_VERSION": model.version,
         "SERIN_MODEL_URI": model.uri,
-        "SERIN_MODEL_DIGEST": model.digest or pinned_digest(revision),
+        "SERIN_MODEL_DIGEST": model.digest or (found.digest if found is not None else None),
     }
     container["env"] = [
         *env,

@@ -18,6 +18,7 @@ from typing import Any, Final, Literal, TypeAlias, assert_never
 from serin.api.model_deployment import ModelDeployment
 from serin.api.names import GROUP, LABEL_DEPLOYMENT, LABEL_MANAGED, MANAGED_BY, Slot, slot_service
 from serin.api.quantities import Seconds
+from serin.api.stages import absolute_gates
 from serin.workloads.jobs import LABEL_JOB, LABEL_STAGE
 from serin.workloads.ownership import object_metadata
 from serin.workloads.report_place import REPORT_SECONDS_MAX, add_report_place, report_arguments, report_name
@@ -55,7 +56,7 @@ def stage_job(
     revision: str,
     attempt: int,
     candidate: Slot,
-    stable: Slot,
+    stable: Slot | None,
     image: str | None,
 ) -> Json:
     """Return the Job that asks a stage's question, complete, to be created.
@@ -69,7 +70,7 @@ def stage_job(
         revision: Who is on trial.
         attempt: For which time.
         candidate: Its slot.
-        stable: The slot of who serves.
+        stable: The slot of who serves; None for a first revision, which is judged by itself.
         image: What runs where the template says nothing.
     """
     asked = json.loads(request)
@@ -89,7 +90,9 @@ def stage_job(
         container = _complete(pod, program, image, report_arguments(report, kept_as))
         add_report_place(pod, container, report)
         seconds += REPORT_SECONDS_MAX
-    urls = {"CANDIDATE": _address(md, candidate), "STABLE": _address(md, stable)}
+    urls = {"CANDIDATE": _address(md, candidate)}
+    if stable is not None:
+        urls["STABLE"] = _address(md, stable)
     container["env"] = [
         *(container.get("env") or []),
         {"name": "SERIN_REVISION", "value": revision},
@@ -113,7 +116,7 @@ def stage_job(
 
 
 def _question(
-    md: ModelDeployment, program: Program, asked: Mapping[str, Any], revision: str, candidate: Slot, stable: Slot
+    md: ModelDeployment, program: Program, asked: Mapping[str, Any], revision: str, candidate: Slot, stable: Slot | None
 ) -> tuple[Json, float]:
     """What the program reads, and how long the Job may take in seconds."""
     match program:
@@ -129,15 +132,21 @@ def _question(
 
 
 def evaluation_config(
-    md: ModelDeployment, evaluation: Mapping[str, Any], revision: str, candidate: Slot, stable: Slot
+    md: ModelDeployment, evaluation: Mapping[str, Any], revision: str, candidate: Slot, stable: Slot | None
 ) -> Json:
-    """Return what `serin evaluate` reads: the stage's words, who is on trial, and where both arms answer."""
+    """Return what `serin evaluate` reads: the stage's words, who is on trial, and where both arms answer.
+
+    Without stable the gates that compare with it are left out.
+    """
     config = {key: copy.deepcopy(value) for key, value in evaluation.items() if key != "endpoint"}
     endpoint = evaluation.get("endpoint") or {}
     both = {
         arm: {**copy.deepcopy(endpoint), "url": _address(md, slot)}
         for arm, slot in (("candidate", candidate), ("stable", stable))
+        if slot is not None
     }
+    if stable is None:
+        config["gates"] = copy.deepcopy(absolute_gates(evaluation))
     return config | {"revision": revision, "endpoints": both}
 
 

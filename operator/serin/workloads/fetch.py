@@ -16,12 +16,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from serin.api.artifact import PinnedArtifact
 from serin.api.fetch import Fetch
 from serin.api.model import Model
 
 FETCH_CONTAINER: Final = "serin-fetch"
 RESOLVE_CONTAINER: Final = "serin-resolve"
 RESOLVED: Final = "--resolved-digest"
+RESOLVED_URI: Final = "--resolved-uri"
 MODEL_VOLUME: Final = "serin-model"
 CACHE_VOLUME: Final = "serin-model-cache"
 CLAIM_VOLUME: Final = "serin-model-claim"
@@ -42,11 +44,12 @@ class NoFetcher(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Fetcher:
-    """What fetches: an image, what runs Serin in it, and whether http:// is good enough."""
+    """What fetches: an image, what runs Serin in it, and what an administrator has allowed it."""
 
     image: str
     command: tuple[str, ...]
     allow_http: bool = False
+    allow_pickles: bool = False
 
 
 def add_fetch(
@@ -55,7 +58,7 @@ def add_fetch(
     model: Model,
     fetcher: Fetcher | None,
     live: Mapping[str, Any] | None,
-    pinned: str | None = None,
+    pinned: PinnedArtifact | None = None,
 ) -> None:
     """Let a pod fetch its model, when the model says so.
 
@@ -65,7 +68,7 @@ def add_fetch(
         model: Uri, digest and how to fetch.
         fetcher: The operator's present one.
         live: The live Deployment, None when there is none yet.
-        pinned: The digest that a resolve Job has found, for a model without one of its own.
+        pinned: What a resolve Job has found, for a model without a digest of its own.
 
     Raises:
         NoFetcher: there is neither a fetcher nor a live container that could be kept.
@@ -110,13 +113,28 @@ _FIELDS: Final = (
 )
 
 
-def _container(model: Model, fetch: Fetch, fetcher: Fetcher | None, pinned: str | None) -> Json:
+def _container(model: Model, fetch: Fetch, fetcher: Fetcher | None, pinned: PinnedArtifact | None) -> Json:
     if fetcher is None:
         raise NoFetcher("the operator's configuration has no artifacts.image any more, so nothing can fetch the model")
-    # What nobody but a source vouches for is verified all the same, but no pickle is taken from it.
-    digest = ["--digest", model.digest] if model.digest is not None else [RESOLVED, str(pinned)]
     mounts: list[Json] = [{"name": MODEL_VOLUME, "mountPath": _INTO}]
-    return _program(FETCH_CONTAINER, "fetch", ["--into", _INTO, *digest], mounts, model, fetch, fetcher)
+    return _program(FETCH_CONTAINER, "fetch", ["--into", _INTO, *_pins(model, pinned)], mounts, model, fetch, fetcher)
+
+
+def _pins(model: Model, pinned: PinnedArtifact | None) -> list[str]:
+    if model.digest is not None:
+        return ["--digest", model.digest]
+    assert pinned is not None  # noqa: S101 - a revision that nobody has pinned has no pods
+    # What nobody but a source vouches for is verified all the same, but no pickle is taken from it (unless allowed).
+    pins = [RESOLVED, pinned.digest]
+    # An alias that moved would leave a new pod of what serves without its files. A uri that ends so was cut to fit.
+    if pinned.uri is not None and pinned.uri != model.uri and not pinned.uri.endswith("…"):
+        pins += [RESOLVED_URI, _literal(pinned.uri)]
+    return pins
+
+
+def _literal(uri: str) -> str:
+    # The kubelet would put a variable of the container, such as a key of the store, in place of $(NAME).
+    return uri.replace("$", "$$")
 
 
 def resolve_pod(model: Model, fetch: Fetch, fetcher: Fetcher) -> Json:
@@ -130,14 +148,19 @@ def resolve_pod(model: Model, fetch: Fetch, fetcher: Fetcher) -> Json:
     return {"containers": [container], "volumes": volumes}
 
 
-def fetched_digest(live: Mapping[str, Any] | None) -> str | None:
-    """The resolved digest that a live Deployment fetches by, None for none."""
+def fetched_pin(live: Mapping[str, Any] | None) -> PinnedArtifact | None:
+    """What a live Deployment fetches that a resolve Job has pinned, None for none."""
     pod = ((live or {}).get("spec") or {}).get("template", {}).get("spec", {})
     for one in pod.get("initContainers") or ():
         args = list(one.get("args") or ())
-        if one.get("name") == FETCH_CONTAINER and RESOLVED in args[:-1]:
-            return str(args[args.index(RESOLVED) + 1])
+        if one.get("name") == FETCH_CONTAINER and (digest := _value(args, RESOLVED)) is not None:
+            uri = _value(args, RESOLVED_URI)
+            return PinnedArtifact(digest=digest, uri=uri.replace("$$", "$") if uri is not None else None)
     return None
+
+
+def _value(args: list[Any], option: str) -> str | None:
+    return str(args[args.index(option) + 1]) if option in args[:-1] else None
 
 
 def _program(
@@ -159,13 +182,13 @@ def _program(
         options += ["--timeout", f"{fetch.timeout.seconds:g}"]
     if fetcher.allow_http:
         options.append("--allow-http")
-    # The kubelet would put a variable of the container, such as a key of the store, in place of $(NAME).
-    uri = str(model.uri).replace("$", "$$")
+    if fetcher.allow_pickles:
+        options.append("--allow-pickles")
     container: Json = {
         "name": name,
         "image": fetcher.image,
         "command": [*fetcher.command, "artifact", act],
-        "args": [*options, uri],
+        "args": [*options, _literal(str(model.uri))],
         "volumeMounts": mounts,
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         # What ends before it could write its message has at least a last line in the log.

@@ -27,8 +27,13 @@ def owned_by(live: Mapping[str, Any], md: ModelDeployment) -> bool:
     To be asked before an apply: a Service or a Deployment of the same name may have been there before, and is
     somebody's.
     """
+    return controller_uid(live) == md.metadata.uid
+
+
+def controller_uid(live: Mapping[str, Any]) -> str | None:
+    """Return the uid of what controls an object, None for nothing. The API server allows one controller at most."""
     owners = live.get("metadata", {}).get("ownerReferences") or []
-    return any(owner.get("controller") and owner.get("uid") == md.metadata.uid for owner in owners)
+    return next((str(owner.get("uid")) for owner in owners if owner.get("controller")), None)
 
 
 def object_metadata(md: ModelDeployment, name: str, labels: Mapping[str, str]) -> dict[str, Any]:

@@ -63,6 +63,15 @@ class Artifact:
         }
         return {name: value for name, value in known.items() if value is not None}
 
+    @classmethod
+    def from_status(cls, raw: Mapping[str, Any]) -> Artifact:
+        """As `to_status` wrote it.
+
+        Raises:
+            KeyError: it has no digest.
+        """
+        return cls(raw["digest"], raw.get("uri"), raw.get("sizeBytes"), raw.get("mediaType"))
+
 
 def is_unpinned(revision: Mapping[str, Any]) -> bool:
     """Say whether a live ModelRevision is to be fetched and nobody knows by which digest yet."""
@@ -76,16 +85,22 @@ def found_digest(revision: Mapping[str, Any]) -> str | None:
     return digest
 
 
-def pinned_digest(revision: ModelRevision) -> str | None:
-    """The digest that a resolve Job has found for a revision, None for none."""
-    artifact = revision.status.artifact
-    return artifact.digest if artifact is not None else None
+def polled_artifact(revision: Mapping[str, Any]) -> Artifact | None:
+    """What a poll had found when it made this revision; None for a revision of a spec as it is written."""
+    polled = revision["spec"].get("polled")
+    return Artifact.from_status(polled) if polled else None
 
 
 def resolve_name(deployment: str, revision: str, attempt: int) -> str:
     """The Job's name: another attempt asks again."""
     text = json.dumps([revision, attempt])
     return f"{deployment}-r-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
+
+
+def poll_name(deployment: str, revision: str, number: int) -> str:
+    """The name of the Job that asks for the `number`th time whether the uri of a pinned revision has moved."""
+    text = json.dumps([revision, "poll", number])
+    return f"{deployment}-p-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
 
 
 def resolve_job(md: ModelDeployment, revision: ModelRevision, name: str, fetcher: Fetcher) -> Json:

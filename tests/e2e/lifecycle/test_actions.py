@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +11,7 @@ import yaml
 
 from serin.api.rollout_action import ACTOR_WORDS
 from tests.cluster.api import ApiError
-from tests.demo.manifests import REPOSITORY
+from tests.e2e.lifecycle.command_line import serin
 from tests.e2e.lifecycle.world import (
     GATES,
     LONG,
@@ -73,22 +70,6 @@ async def act(iris: Model, kind: str, version: str, actor: str = ME) -> Json:
 
     await iris.world.eventually(answered, f"{name} is answered")
     return found
-
-
-async def serin(world: World, *words: str, kubeconfig: Path | None = None) -> tuple[int, str, str]:
-    """`kubectl serin`, as a program of its own: exit code, output, errors."""
-    line = [sys.executable, "-m", "serin.cli.kubectl", *words, "--namespace", NAMESPACE]
-    program = await asyncio.create_subprocess_exec(
-        *line,
-        "--kubeconfig",
-        str(kubeconfig or world.cluster.kubeconfig),
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "operator"), "NO_COLOR": "1"},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await program.communicate()
-    assert program.returncode is not None
-    return program.returncode, out.decode(), err.decode()
 
 
 async def onlooker(world: World, name: str) -> Path:

@@ -15,7 +15,6 @@ from typing import Any
 from tests.cluster.process import Process
 from tests.cluster.settings import NODE_ADDRESS
 from tests.demo.stage import condition
-from tests.e2e.lifecycle.bucket import store_served
 from tests.e2e.lifecycle.test_actions import ME
 from tests.e2e.lifecycle.world import (
     NAMESPACE,
@@ -275,28 +274,3 @@ async def test_a_store_that_is_down_keeps_a_revision_from_being_pinned(world: Wo
             await iris.until(promoted("2"))
         assert not load.failures, load.failures
         assert (await iris.revision("2"))["status"]["artifact"]["digest"] == pinned
-
-
-@together
-async def test_versions_by_s3_are_pinned_and_promoted(world: World) -> None:
-    """Two prefixes of a bucket, with keys from a Secret for the Job and the init container alike."""
-    iris = world.model("by-s3")
-    async with store_served(world, "model-store", 18088, "models") as models:
-        for version in ("1", "2"):
-            folder = models / iris.name / version
-            folder.mkdir(parents=True)
-            (folder / "version").write_text(version)
-        for version in ("1", "2"):
-            md = iris.spec(version)
-            md["spec"]["model"] |= {
-                "uri": f"s3://models/{iris.name}/{version}",
-                "fetch": {"envFrom": [{"secretRef": {"name": "model-store"}}]},
-            }
-            async with world.load(iris.host) as load:
-                await iris.apply(md)
-                await iris.until(promoted(version))
-            assert await world.answers(iris.host) == version
-            artifact = (await iris.revision(version))["status"]["artifact"]
-            assert artifact["mediaType"] == "directory"
-            if version == "2":
-                assert not load.failures, load.failures

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.e2e.lifecycle.world import LONG, Load, World, in_stage, promoted, route_of_others, together
+from tests.e2e.lifecycle.command_line import serin
+from tests.e2e.lifecycle.world import LONG, NAMESPACE, Load, World, in_stage, promoted, route_of_others, together
 
 
 @together
@@ -33,6 +34,42 @@ async def test_a_deployment_that_is_deleted_and_applied_again_serves_again(world
     await world.delete("ModelDeployment", iris.name)
     await iris.apply(iris.spec("1", fake=True))
     await iris.until(lambda md: md["metadata"]["uid"] != first and promoted("1")(md), "the second one serves")
+
+
+@together
+async def test_records_outlive_a_deployment_that_retains_them(world: World) -> None:
+    """Not even a foreground deletion takes them, people read them, and a second deployment goes on from there."""
+    iris = world.model("kept")
+    await iris.serve("1", fake=True)
+    retained = iris.spec("1", fake=True)
+    retained["spec"]["retain"] = True
+    await iris.apply(retained)
+
+    async def unowned() -> bool:
+        return not (await iris.revision("1"))["metadata"].get("ownerReferences")
+
+    await world.eventually(unowned, "the revision has no owner")
+    name = (await iris.revision("1"))["metadata"]["name"]
+    await world.kubectl("delete", "modeldeployment", iris.name, "--cascade=foreground")
+    await world.until_gone("ModelDeployment", iris.name)
+    await world.until_gone("Deployment", name)
+
+    code, out, said = await serin(world, "history", iris.name, "1")
+    assert code == 0, said
+    assert f"ModelDeployment {NAMESPACE}/kept is gone" in said
+    assert f"{name}  version 1  Stable" in out
+    code, out, said = await serin(world, "card", iris.name, "1")
+    assert (code, f"ModelRevision: {NAMESPACE}/{name}" in out) == (0, True), said
+
+    await iris.apply(iris.spec("1", fake=True))
+    again = await iris.until(promoted("1"))
+
+    async def twice() -> bool:
+        status = (await iris.revision("1"))["status"]
+        return (status["attempts"], status["stableFor"]) == (2, again["metadata"]["uid"])
+
+    await world.eventually(twice, "its second attempt is on the same record")
+    assert not (await iris.revision("1"))["metadata"].get("ownerReferences")
 
 
 @together

@@ -203,6 +203,25 @@ async def test_a_worse_model_is_rejected_and_nobody_has_seen_it(world: World) ->
 
 
 @together
+async def test_a_first_model_is_judged_by_itself_before_anybody_sees_it(world: World) -> None:
+    """A bad one is stalled with its numbers and no request reaches it; a good one takes its place and serves."""
+    iris = world.model("judged-first")
+    no_worse = {"name": "no-worse", "metric": "accuracy", "maxDropVersusStable": 0.02}
+    plan = validated(holdout(world.folder, "first"), no_worse)
+    await iris.apply(iris.spec("1", wrong(0.4), scikit_learn=True, rollout=plan))
+    md = await iris.until(stalled("FirstRevisionFailing", "stage holdout", "good: "))
+    assert "no-worse" not in condition(md, "Stalled")["message"], "nothing serves that it could be compared with"
+    assert condition(md, "Ready")["status"] == "False"
+    assert {weights for weights in iris.shares() if weights != (0, 100)} == set(), "slot a had no weight"
+    await iris.apply(iris.spec("2", scikit_learn=True, rollout=plan))
+    await iris.until(promoted("2"))
+    assert await world.answers(iris.host) == "2"
+    await iris.until_verdict("2", "Stable")
+    (answer,) = answers(await iris.revision("2"))
+    assert answer.startswith("pass: "), answer
+
+
+@together
 async def test_a_higher_score_with_negative_flips_is_stopped(world: World) -> None:
     """92 % right before and 96 % now, but about 4 % of what was right before is wrong now."""
     iris = world.model("judged-flips")

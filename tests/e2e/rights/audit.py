@@ -49,6 +49,12 @@ class Log:
         return found
 
     @property
+    def places(self) -> set[tuple[str, str]]:
+        """Where it asked: namespace, and resource without its subresource. The namespace of all of them is empty."""
+        about = [entry.get("objectRef") or {} for entry in self.entries]
+        return {(one.get("namespace", ""), one["resource"]) for one in about if one.get("resource")}
+
+    @property
     def lacking(self) -> list[Json]:
         """Requests that a right was missing for, whoever said no: admission plugins ask for rights as well."""
         return [entry for entry in self.entries if _lacks(entry)]

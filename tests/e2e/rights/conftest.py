@@ -1,4 +1,4 @@
-"""A cluster of its own, because what is looked at is every request of an account from its first to its last."""
+"""A cluster for each mode of the chart, because what is looked at is every request of an account, first to last."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from tests.demo import manifests
 from tests.e2e.lifecycle.world import GATES, NAMESPACE, QUICK, STAGES, World
 from tests.e2e.resilience.stub_stage import source
 from tests.e2e.rights import story
-from tests.e2e.rights.audit import Log, until_lacking
+from tests.e2e.rights.audit import Log, Right, until_lacking
 from tests.e2e.rights.operators import USER, Operators, Release
+from tests.unit.charts.objects import rights
 
 Json = dict[str, Any]
 
@@ -34,20 +35,34 @@ ENFORCED = ("OwnerReferencesPermissionEnforcement",)
 class Told:
     """What the run left behind.
 
-    granted: all that the account might do. log: all that it asked for. models: the ModelDeployments with their
-    resourceVersions, before the uninstallation and after it. roles_left: what was bound to the account after it.
+    namespaces: those that the chart was told; empty for all. roles: all that was bound to the account. log: all that
+    it asked for. models: the ModelDeployments with their resourceVersions, before the uninstallation and after it.
+    roles_left: what was bound to the account after it.
     """
 
-    granted: set[tuple[str, str, str]]
+    namespaces: tuple[str, ...]
+    roles: list[Json]
     log: Log
     models: tuple[list[str], list[str]]
     roles_left: list[Json]
 
+    @property
+    def granted(self) -> set[Right]:
+        """All that the account might do."""
+        return {right for role in self.roles for right in rights(role["rules"])}
+
+
+@pytest.fixture(scope="package", params=[(), (NAMESPACE,)], ids=["everywhere", "one namespace"])
+def namespaces(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """The chart's value `namespaces`: it makes a ClusterRole when that is empty, else a Role in each."""
+    chosen: tuple[str, ...] = request.param
+    return chosen
+
 
 @pytest.fixture(scope="package")
-def cluster() -> Iterator[Cluster]:
+def cluster(namespaces: tuple[str, ...]) -> Iterator[Cluster]:
     """A control plane that writes down who asks for what, and a node; no gateway and no Prometheus."""
-    name = f"rights-{os.getpid()}"
+    name = f"rights-{len(namespaces)}-{os.getpid()}"
     try:
         with Cluster(name, components=PARTS, audit="Metadata", admission_plugins=ENFORCED) as cluster:
             yield cluster
@@ -56,17 +71,18 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="package")
-def told(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Told:
+def told(cluster: Cluster, namespaces: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Told:
     """Installed, used, its leader killed, stopped, uninstalled."""
     folder = tmp_path_factory.mktemp("rights")
-    release = Release(cluster)
+    cluster.apply(manifests.namespace(NAMESPACE))
+    release = Release(cluster, namespaces)
     release.install()
-    granted = release.granted()
+    roles = release.roles()
     asyncio.run(_run(cluster, release, folder))
     before = _models(cluster)
     release.uninstall()
     log = Log.of(cluster.run_dir / LOG, USER)
-    return Told(granted, log, (before, _models(cluster)), release.roles())
+    return Told(namespaces, roles, log, (before, _models(cluster)), release.roles())
 
 
 async def _run(cluster: Cluster, release: Release, folder: Path) -> None:
@@ -76,7 +92,6 @@ async def _run(cluster: Cluster, release: Release, folder: Path) -> None:
     token = yaml.safe_load(cluster.kubeconfig.read_text())["users"][0]["user"]["token"]
     url = f"https://127.0.0.1:{cluster.state.api_port}"
     async with Api(url, token, cluster.run_dir / "ca.crt") as api:
-        await asyncio.to_thread(cluster.apply, manifests.namespace(NAMESPACE))
         world = World(cluster, api, folder, operators.fallen)
         await world.apply(manifests.policy(name=QUICK, spec={"gates": GATES, "stages": STAGES}))
         await world.start([])

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import yaml
 from tests.cluster import Cluster, tools
 from tests.demo.manifests import REPOSITORY
 from tests.unit.charts.helm import NAMESPACE, helm
-from tests.unit.charts.objects import CHART, rights
+from tests.unit.charts.objects import CHART
 
 Json = dict[str, Any]
 
@@ -30,17 +31,18 @@ _SECONDS_MAX = 60.0
 
 
 class Release:
-    """An installation of the chart under the name serin, in the whole cluster's mode."""
+    """An installation of the chart under the name serin, for some namespaces that are there, or for all."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
+    def __init__(self, cluster: Cluster, namespaces: Collection[str]) -> None:
+        self._cluster, self._namespaces = cluster, namespaces
 
     def install(self) -> None:
         """The Gateway API's kinds, and the chart."""
         for path in tools.gateway_api_crds():
             self._cluster.kubectl("apply", "--server-side", "-f", str(path))
         fake = r"podAnnotations.cluster\.serin\.dev/fake=true"
-        self._helm("install", "serin", str(CHART), "--create-namespace", "--set-string", fake)
+        watched = ("--set", f"namespaces={{{','.join(self._namespaces)}}}") if self._namespaces else ()
+        self._helm("install", "serin", str(CHART), "--create-namespace", "--set-string", fake, *watched)
         self._cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
 
     def uninstall(self) -> None:
@@ -65,10 +67,6 @@ class Release:
                     text = self._cluster.kubectl("get", role["kind"], role["name"], "-o", "json", *namespace)
                     found.append(json.loads(text))
         return found
-
-    def granted(self) -> set[tuple[str, str, str]]:
-        """All that the account may do."""
-        return {right for role in self.roles() for right in rights(role["rules"])}
 
     def token(self) -> str:
         """A token of the account."""

@@ -3,7 +3,7 @@
     changes    own HTTPRoute, a Job that is superseded, a Job that passes, fail-over, promotion by hand, pruning of
                revisions and actions, a rollout on a GRPCRoute of its own, and back
     guest      two weights in somebody else's route, deleted in canary
-    stays      deletionPolicy Orphan
+    stays      deletionPolicy Orphan, and records that stay
     taken      somebody else has a ModelRevision and a Job under the names that ours get
 
 Pods are only said to run, and traffic is counted by a stand-in. Where a rollout would wait for long a person
@@ -142,11 +142,12 @@ async def guest(world: World) -> None:
 
 
 async def stays(world: World) -> None:
-    """What serves loses its owner, and a candidate's pods go."""
+    """What serves loses its owner, and a candidate's pods go; the records lose theirs while all is well."""
     iris = world.model("stays")
     for version, rollout in (("1", None), ("2", LONG)):
         md = iris.spec(version, fake=True, rollout=rollout)
         md["spec"]["deletionPolicy"] = "Orphan"
+        md["spec"]["retain"] = version == "2"
         await iris.apply(md)
         await iris.until(in_stage("long") if rollout else promoted(version))
     await world.delete("ModelDeployment", iris.name)
@@ -178,6 +179,8 @@ async def taken(world: World) -> None:
     await iris.apply(first)
     await iris.until(stalled("RouteConflict", "ModelRevision"))
     await world.delete("ModelRevision", revision["metadata"]["name"])
+    # Nothing tells the operator that a name is free again; a change of the ModelDeployment makes it look.
+    await iris.patch({"metadata": {"annotations": {"example.com/looked-at": "again"}}})
     await iris.until(promoted("1"))
     await iris.apply(second)
     await iris.until(stalled("RouteConflict", f"Job {name}"))

@@ -13,6 +13,7 @@ from tests.e2e.lifecycle.world import NAMESPACE
 from tests.e2e.rights.audit import Right, words
 from tests.e2e.rights.conftest import Told
 from tests.unit.charts import rights_page
+from tests.unit.charts.helm import NAMESPACE as HOME
 
 Json = dict[str, Any]
 
@@ -36,8 +37,18 @@ def test_every_right_is_used(told: Told) -> None:
 def test_the_page_says_what_is_used(told: Told) -> None:
     """The table of docs/security.md, for whoever has to approve an installation."""
     page = rights_page.table()
-    assert page.granted == told.granted
-    assert page.used == told.log.asked.keys()
+    absent = page.everywhere_only if told.namespaces else frozenset()
+    assert page.granted - absent == told.granted
+    assert page.used - absent == told.log.asked.keys()
+
+
+def test_what_it_may_do_ends_where_it_has_to_look(told: Told) -> None:
+    """With `namespaces` there is no ClusterRole, and nothing is asked outside them but the operator's own Lease."""
+    bound = {(role["kind"], role["metadata"].get("namespace", "")) for role in told.roles}
+    everywhere = [] if told.namespaces else [("ClusterRole", "")]
+    assert bound == {*everywhere, ("Role", HOME), *(("Role", one) for one in told.namespaces)}
+    asked = {where for where, resource in told.log.places if (where, resource) != (HOME, "leases")}
+    assert asked == {NAMESPACE} | ({""} if not told.namespaces else set())
 
 
 def test_the_uninstallation_leaves_the_models_and_no_right(told: Told) -> None:
@@ -54,18 +65,18 @@ def test_without_the_right_to_finalizers_nothing_can_be_made(cluster: Cluster, t
     metadata = {key: revision["metadata"][key] for key in ("labels", "ownerReferences")}
     raw = json.dumps({**revision, "metadata": {**metadata, "name": "another", "namespace": NAMESPACE}})
     create = ("create", "--dry-run=server", "--validate=false", "-f", "-")
-    cluster.kubectl(*create, _somebody(cluster, told.granted), input=raw)
+    cluster.kubectl(*create, _somebody(cluster, told, told.granted), input=raw)
     with pytest.raises(ClusterError, match="cannot set blockOwnerDeletion"):
-        cluster.kubectl(*create, _somebody(cluster, told.granted - {FINALIZERS}), input=raw)
+        cluster.kubectl(*create, _somebody(cluster, told, told.granted - {FINALIZERS}), input=raw)
 
 
 def test_without_the_right_to_delete_services_no_orphan_is_left(cluster: Cluster, told: Told) -> None:
     """The same plugin: the deletion of a ModelDeployment with deletionPolicy Orphan would never end."""
     operations = json.dumps([{"op": "replace", "path": "/metadata/ownerReferences", "value": []}])
     patch = ("patch", "service", "changes-a", "--namespace", NAMESPACE, "--dry-run=server", "--type=json")
-    cluster.kubectl(*patch, "-p", operations, _somebody(cluster, told.granted))
+    cluster.kubectl(*patch, "-p", operations, _somebody(cluster, told, told.granted))
     with pytest.raises(ClusterError, match="cannot set an ownerRef on a resource you can't delete"):
-        cluster.kubectl(*patch, "-p", operations, _somebody(cluster, told.granted - {SERVICES}))
+        cluster.kubectl(*patch, "-p", operations, _somebody(cluster, told, told.granted - {SERVICES}))
 
 
 def _get(cluster: Cluster, *words: str) -> Json:
@@ -73,19 +84,21 @@ def _get(cluster: Cluster, *words: str) -> Json:
     return found
 
 
-def _somebody(cluster: Cluster, granted: set[Right]) -> str:
-    """The option that makes kubectl somebody who has just these rights."""
+def _somebody(cluster: Cluster, told: Told, granted: set[Right]) -> str:
+    """The option that makes kubectl somebody who has just these rights, where the operator has them."""
     name = f"somebody-{uuid.uuid4().hex[:8]}"
     group = "rbac.authorization.k8s.io"
     rules = [{"apiGroups": [where], "resources": [what], "verbs": [verb]} for where, what, verb in sorted(granted)]
-    head: Json = {"apiVersion": f"{group}/v1", "metadata": {"name": name}}
+    scope = "" if told.namespaces else "Cluster"
+    within = {"namespace": NAMESPACE} if told.namespaces else {}
+    head: Json = {"apiVersion": f"{group}/v1", "metadata": {"name": name, **within}}
     cluster.apply(
         [
-            {**head, "kind": "ClusterRole", "rules": rules},
+            {**head, "kind": f"{scope}Role", "rules": rules},
             {
                 **head,
-                "kind": "ClusterRoleBinding",
-                "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": name},
+                "kind": f"{scope}RoleBinding",
+                "roleRef": {"apiGroup": group, "kind": f"{scope}Role", "name": name},
                 "subjects": [{"apiGroup": group, "kind": "User", "name": name}],
             },
         ]

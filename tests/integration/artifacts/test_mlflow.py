@@ -75,7 +75,7 @@ def test_versions_and_aliases_are_resolved_and_fetched(mlflow_url: str, tmp_path
     with pytest.raises(ArtifactError) as error:
         fetch("models:/iris@champion", before.digest, tmp_path / "a")
     assert error.value.reason is Reason.DIGEST_MISMATCH
-    fetch(before.uri, before.digest, tmp_path / "b")
+    fetch("models:/iris@champion", before.digest, tmp_path / "b", resolved_uri=before.uri)
     assert (tmp_path / "b" / "data" / "model.onnx").read_bytes() == b"one" * 100_000
 
 

@@ -60,6 +60,18 @@ def test_a_tag_that_moved_does_not_match_what_was_pinned(open_registry: Registry
     assert (tmp_path / "b" / "model.onnx").read_bytes() == b"one"
 
 
+def test_a_new_pod_gets_the_files_of_a_tag_that_moved_by_the_uri_that_was_resolved(
+    open_registry: Registry, tmp_path: Path
+) -> None:
+    """The registry keeps what the tag meant."""
+    uri = f"oci://{open_registry.host}/resolved"
+    open_registry.push("resolved", "latest", [titled("model.onnx", b"one")])
+    found = resolve(uri, policy=HTTP)
+    open_registry.push("resolved", "latest", [titled("model.onnx", b"two")])
+    fetch(uri, found.digest, tmp_path / "a", policy=HTTP, trusted=False, resolved_uri=found.uri)
+    assert (tmp_path / "a" / "model.onnx").read_bytes() == b"one"
+
+
 def test_a_folder_that_was_pushed_as_a_tar_is_unpacked(open_registry: Registry, tmp_path: Path) -> None:
     """As ORAS pushes folders."""
     packed = io.BytesIO()
@@ -101,8 +113,18 @@ def test_pickles_need_a_tag_to_be_replaced_by_a_digest(open_registry: Registry, 
     assert error.value.reason is Reason.UNSAFE
     uri = f"oci://{open_registry.host}/pickled@{pushed}"
     found = resolve(uri, policy=HTTP)
-    fetch(uri, found.digest, tmp_path, policy=HTTP, trusted=False)
-    assert (tmp_path / "model.pkl").exists()
+    fetch(uri, found.digest, tmp_path / "digest", policy=HTTP, trusted=False)
+    assert (tmp_path / "digest" / "model.pkl").exists()
+    with pytest.raises(ArtifactError) as error:
+        fetch(
+            f"oci://{open_registry.host}/pickled:1",
+            found.digest,
+            tmp_path / "tag",
+            policy=HTTP,
+            trusted=False,
+            resolved_uri=found.uri,
+        )
+    assert error.value.reason is Reason.UNSAFE, "the digest in the uri is what the tag meant, and nobody's word"
 
 
 @pytest.mark.parametrize("repository", ["none", "iris"])

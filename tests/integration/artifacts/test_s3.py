@@ -56,6 +56,16 @@ def test_a_prefix_is_a_folder(bucket: Bucket, tmp_path: Path) -> None:
     assert {path for path in found if not path.startswith(".serin-artifact")} == set(files)
 
 
+@pytest.mark.parametrize("uri", ["s3://models/odd/a%20b%23c+d.onnx", "s3://models/odd%20one/"])
+def test_a_pinned_uri_can_be_read_like_the_one_that_was_given(bucket: Bucket, tmp_path: Path, uri: str) -> None:
+    """Pods read it in the place of the other; what a uri escapes stays escaped."""
+    bucket.put("odd/a b#c+d.onnx", b"weights")
+    bucket.put("odd one/model.onnx", b"weights")
+    found = resolve(uri)
+    fetch(uri, found.digest, tmp_path, resolved_uri=found.uri)
+    assert [path.read_bytes() for path in tmp_path.rglob("*.onnx")] == [b"weights"]
+
+
 def test_a_killed_download_of_a_folder_goes_on(bucket: Bucket, tmp_path: Path) -> None:
     """What was whole stays. This server has no proper ranges, so the file that was half comes anew."""
     bucket.put("iris/4/a.bin", WEIGHTS)

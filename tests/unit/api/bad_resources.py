@@ -146,6 +146,24 @@ BAD = (
         "fetch needs uri",
     ),
     _md(
+        "a poll of what is pinned",
+        {**_PINNED, "spec/model/fetch": {}, "spec/model/pollInterval": "10m"},
+        "spec.model.pollInterval",
+        "pollInterval needs fetch, and no digest",
+    ),
+    _md(
+        "a poll of what is not fetched",
+        {"spec/model/uri": "s3://b/i", "spec/model/pollInterval": "10m"},
+        "spec.model.pollInterval",
+        "pollInterval needs fetch, and no digest",
+    ),
+    _md(
+        "a poll at every moment",
+        {"spec/model/uri": "s3://b/i", "spec/model/fetch": {}, "spec/model/pollInterval": "59.9s"},
+        "spec.model.pollInterval",
+        "pollInterval must be 1m or longer",
+    ),
+    _md(
         "a cache that is two",
         {
             **_PINNED,

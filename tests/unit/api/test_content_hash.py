@@ -10,6 +10,8 @@ import pytest
 from serin.api.model_deployment import ModelDeployment
 from serin.api.model_revision import SCHEME, ModelRevisionSpec, content_hash
 from serin.api.parse import parse_model_deployment
+from serin.workloads import desired_revision
+from serin.workloads.resolve import Artifact
 from tests.unit.api.builders import deployment
 
 TEMPLATE: dict[str, Any] = {
@@ -110,3 +112,21 @@ def test_a_scheme_from_the_future_is_refused() -> None:
     assert isinstance(parsed, ModelDeployment)
     with pytest.raises(ValueError, match="this operator knows 1"):
         content_hash(parsed.spec, 2)
+
+
+def test_what_a_poll_has_found_is_another_content_and_how_often_it_asks_is_none() -> None:
+    """Two finds are two revisions; switching polling on or off starts no rollout."""
+    floating: dict[str, Any] = {"uri": "s3://b/i", "fetch": {}}
+    assert _hash(**floating, pollInterval="10m") == _hash(**floating)
+    raw = deployment(serving={"port": 8080, "template": TEMPLATE})
+    raw["spec"]["model"] |= floating
+    md = parse_model_deployment(raw)
+    assert isinstance(md, ModelDeployment)
+    one, two = (Artifact(f"sha256:{digit * 64}") for digit in "12")
+    made = [desired_revision(md, found)["spec"] for found in (None, one, two)]
+    hashes = {spec["contentHash"] for spec in made}
+    assert len(hashes) == 3
+    for spec in made:
+        assert content_hash(ModelRevisionSpec.model_validate(spec)) == spec["contentHash"]
+    elsewhere = Artifact(one.digest, "s3://mirror/i", 7)
+    assert desired_revision(md, elsewhere)["spec"]["contentHash"] == made[1]["contentHash"], "its digest alone counts"

@@ -58,6 +58,7 @@ def test_the_full_sample_is_full() -> None:
         "lineage",
         "hostPath",
         "configMapRef",
+        "pollInterval",
     }
     missing = _absent(SCHEMAS["ModelDeployment"]["properties"]["spec"], raw["spec"]) - elsewhere
     assert missing == {"port", "group", "kind", "onTimeout", "falseRollback", "restartPolicy"}

@@ -89,6 +89,17 @@ def test_an_unpinned_pickle_is_refused_unless_the_policy_allows_it(tmp_path: Pat
     assert list((tmp_path / "allowed").rglob("model.bin"))
 
 
+def test_where_a_uri_led_when_it_was_resolved_vouches_for_nothing(tmp_path: Path, claims: Path) -> None:
+    """It is read in the place of the uri, and says where a branch was moved to; only the uri's writer can vouch."""
+    digest = digest_of_file(claims / "models" / "model.bin")
+    resolved = {"trusted": False, "resolved_uri": "pvc://models/model.bin", "claims": claims}
+    with pytest.raises(ArtifactError) as error:
+        fetch("hf://acme/iris@main", digest, tmp_path / "refused", **resolved)
+    assert error.value.reason is Reason.UNSAFE
+    fetch(f"hf://acme/iris@{'0' * 40}", digest, tmp_path / "commit", **resolved)
+    assert list((tmp_path / "commit").rglob("model.bin")), "this uri names content itself, so its writer vouches"
+
+
 def test_resolve_refuses_what_its_name_gives_away(tmp_path: Path) -> None:
     """Before it is downloaded."""
     folder = tmp_path / "claims" / "models"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import yaml
 
 from serin.artifacts import ArtifactError, Reason
 from serin.artifacts.uri import (
@@ -20,6 +23,13 @@ from serin.artifacts.uri import (
 
 SHA = "sha256:" + "0" * 64
 COMMIT = "0" * 40
+SAMPLES = Path(__file__).parents[3] / "manifests" / "samples"
+PLACES = {
+    "fetched-model": HttpPlace,
+    "fetched-by-tag": OciPlace,
+    "fetched-from-s3": BucketPlace,
+    "fetched-from-mlflow": ModelPlace,
+}
 
 
 @pytest.mark.parametrize(
@@ -45,6 +55,15 @@ COMMIT = "0" * 40
 def test_each_form_means_one_place(uri: str, want: Place) -> None:
     """The table of docs/artifacts.md."""
     assert parse_uri(uri) == want
+
+
+@pytest.mark.parametrize("sample", sorted(SAMPLES.glob("fetched-*.yaml")), ids=lambda path: path.stem)
+def test_what_the_samples_fetch_can_be_fetched(sample: Path) -> None:
+    """The API server takes any scheme; the program that fetches says no to most."""
+    models = [
+        one["spec"]["model"] for one in yaml.safe_load_all(sample.read_text()) if one["kind"] == "ModelDeployment"
+    ]
+    assert [type(parse_uri(model["uri"])) for model in models if "fetch" in model] == [PLACES[sample.stem]]
 
 
 @pytest.mark.parametrize(

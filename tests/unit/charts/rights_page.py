@@ -13,30 +13,35 @@ from tests.unit.charts.objects import ROOT
 
 PAGE = ROOT / "docs" / "security.md"
 HEAD = "| resource | granted | used | by what |"
+EVERYWHERE_ONLY = "not with `namespaces`"
 
 Right = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rights as (group, resource, verb)."""
+    """Rights as (group, resource, verb). everywhere_only: those that an installation for some namespaces lacks."""
 
     granted: frozenset[Right]
     used: frozenset[Right]
+    everywhere_only: frozenset[Right]
     without_reason: tuple[str, ...]
 
 
 def table() -> Table:
     """Read it."""
-    granted, used, without = set(), set(), []
+    granted, used, everywhere, without = set(), set(), set(), []
     for resource, may, does, why in _rows():
         name, _, group = resource.strip("`").partition(" ")
         group = group.strip("()")
-        granted |= {(group, name, verb) for verb in _verbs(may)}
+        here = {(group, name, verb) for verb in _verbs(may)}
+        granted |= here
+        if EVERYWHERE_ONLY in why:
+            everywhere |= here
         used |= {(group, name, verb) for verb in (_verbs(may) if does == "all" else _verbs(does))}
         if not why:
             without.append(name)
-    return Table(frozenset(granted), frozenset(used), tuple(without))
+    return Table(frozenset(granted), frozenset(used), frozenset(everywhere), tuple(without))
 
 
 def _rows() -> list[list[str]]:

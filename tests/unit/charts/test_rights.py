@@ -51,6 +51,7 @@ CALLS: dict[str, set[Right]] = {
     "apply(kind": _of(APPLIED, "patch", "create"),  # the API server asks for both where nothing is yet
     "patch(kind": _of(APPLIED, "patch"),
     "patch(MODEL_DEPLOYMENT": _of([MODEL_DEPLOYMENT], "patch"),  # the finalizer, set and taken off
+    "patch(MODEL_REVISION": _of([MODEL_REVISION], "patch"),  # its owner, where spec.retain changes
     "patch(ROLLOUT_ACTION": _of([ROLLOUT_ACTION], "patch"),  # whose garbage it is
     "replace(ROLLOUT_ACTION": _of([ROLLOUT_ACTION], "update", subresource="/status"),
     "replace(MODEL_DEPLOYMENT": _of([MODEL_DEPLOYMENT], "update", subresource="/status"),
@@ -110,6 +111,7 @@ def test_the_page_lists_what_is_granted() -> None:
     assert page.granted == RULES | KINDS_THAT_COME_LATER | LEASE
     assert page.granted - page.used == BLOCKED_OWNERS | _of([SERVICE], "delete")
     assert page.used <= page.granted
+    assert page.everywhere_only == KINDS_THAT_COME_LATER
     assert page.without_reason == ()
 
 

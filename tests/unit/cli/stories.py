@@ -16,7 +16,7 @@ from typing import Any
 
 from serin.rollout.observation import Target
 from serin.rollout.plan import Approval, Validation
-from serin.workloads.jobs import Ended
+from serin.workloads.jobs import Ended, Running
 from tests.unit.rollout.looks import plan
 from tests.unit.rollout.world import NAME, START, World, at_stage, serving
 
@@ -151,7 +151,7 @@ def _warming() -> World:
     world = serving("v1", plan(validations=before), replicas=2)
     world.deploy("v2")
     world = ticked(world, 2)
-    (job,) = world.jobs
+    job = next(name for name, one in world.jobs.items() if isinstance(one, Running))
     kept = {"report": "s3://reports/ml/ml/iris/iris-v2.1.holdout/report.json", "digest": "sha256:" + "5e" * 32}
     world.jobs[job] = Ended(json.dumps({"verdict": "pass", "gates": [{"name": "good", "message": "0.96"}]} | kept))
     return ticked(world, 2)
@@ -162,7 +162,7 @@ def _judged() -> World:
     world = serving("v1", plan(validations=(Validation("holdout", "d1", 600.0),)), replicas=2)
     world.deploy("v2")
     world = ticked(world, 2)
-    (job,) = world.jobs
+    job = next(name for name, one in world.jobs.items() if isinstance(one, Running))
     trouble = "the report was not stored: AccessDenied: s3://reports refused access; give credentials"
     said = {"verdict": "pass", "gates": [{"name": "good", "message": "0.96"}], "reportTrouble": trouble}
     world.jobs[job] = Ended(json.dumps(said))

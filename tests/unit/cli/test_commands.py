@@ -315,6 +315,19 @@ def test_plan_of_a_deployment_takes_its_policy_and_the_rates_that_were_seen(
     assert found["gates"][0]["rate"] == pytest.approx(0.001, rel=0.05)
 
 
+def test_plan_does_not_know_the_traffic_of_a_rollout_that_has_counted_none(
+    api: ApiServer, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As right after an apply. It said that --requests-per-second must not be 0, to somebody who had not given it."""
+    story = hold(api, "in_a_canary_stage")
+    story.md["spec"] = deployment()["spec"]
+    story.md["status"]["rollout"]["evidence"]["requests_per_second"] = 0
+    assert run("plan", "iris") == 2
+    assert "the traffic is not known" in capsys.readouterr().err
+    assert run("plan", "iris", "--requests-per-second", "0") == 2
+    assert "must be above 0" in capsys.readouterr().err
+
+
 def test_plan_says_that_the_policy_is_missing(api: ApiServer, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     story = hold(api, "promoted")
     story.md["spec"] = deployment(rollout={"policyRef": {"name": "careful"}})["spec"]
@@ -451,3 +464,34 @@ def _when_asked(api: ApiServer, number: int, act: Callable[[], object]) -> threa
     thread = threading.Thread(target=body)
     thread.start()
     return thread
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("history iris", "iris-v2"),
+        ("history iris v2", "iris-v2  version v2  Rejected (GateFailed)"),
+        ("explain iris v2", "GateFailed"),
+        ("explain iris", "iris-v2"),
+        ("diff iris v1 v2", "registry.example/iris:v2"),
+        ("card iris v2", "- Verdict: Rejected"),
+        ("report iris v2", "<html"),
+    ],
+)
+def test_records_are_read_when_their_deployment_is_gone(
+    api: ApiServer, run: Run, capsys: pytest.CaptureFixture[str], command: str, says: str
+) -> None:
+    """spec.retain leaves them; which object they are of is said beside, not in the output."""
+    story = hold(api, "rolled_back")
+    del api.objects["modeldeployments", story.md["metadata"]["namespace"], "iris"]
+    assert run(*command.split()) == 0
+    captured = capsys.readouterr()
+    assert says in captured.out
+    assert "ModelDeployment ml/iris is gone" in captured.err
+
+
+def test_a_deployment_that_left_nothing_is_not_there(
+    api: ApiServer, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("history", "iris") == 1
+    assert "gone" not in capsys.readouterr().err

@@ -62,15 +62,14 @@ class FakeKube:
         return self._keep(obj)
 
     async def patch(self, kind: Kind, _namespace: str, name: str, patch: Sequence[Mapping[str, Any]]) -> Json:
-        """Note the paths that are changed; finalizers are the only ones that are carried out."""
+        """Note the paths that are changed; only those of metadata are carried out."""
         changes = [str(step["path"]) for step in patch if step["op"] != "test"]
         self._write(f"patch {' '.join(changes)} of", kind, name)
         obj = self.objects[kind.name, name]
         for step in patch:
-            if step["path"] == "/metadata/finalizers":
-                obj["metadata"]["finalizers"] = step["value"]
-            if step["path"] == "/metadata/ownerReferences":
-                obj["metadata"]["ownerReferences"] = step["value"]
+            _, place, *field = step["path"].split("/")
+            if place == "metadata" and step["op"] != "test":
+                obj["metadata"][field[0]] = step["value"]
         return self._keep(obj)
 
     async def delete(self, kind: Kind, _namespace: str, name: str) -> None:

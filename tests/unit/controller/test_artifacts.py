@@ -72,6 +72,22 @@ def test_http_is_fetched_where_an_administrator_has_allowed_it() -> None:
     run(story())
 
 
+@pytest.mark.parametrize("allowed", [True, False])
+def test_pickles_are_allowed_by_the_configuration(allowed: bool) -> None:
+    """artifacts.allowPickles reaches the Job that pins a uri; off is the default."""
+
+    async def story() -> None:
+        unpinned = fetched("1")
+        del unpinned["spec"]["model"]["digest"]
+        desk = Desk(unpinned, configured("a:1", **({"allowPickles": True} if allowed else {})))
+        await desk.look()
+        (job,) = [obj for (kind, _), obj in desk.kube.objects.items() if kind == "Job"]
+        args = job["spec"]["template"]["spec"]["containers"][0]["args"]
+        assert ("--allow-pickles" in args) == allowed
+
+    run(story())
+
+
 @pytest.mark.parametrize("image", ["b:2", None])
 def test_an_operator_with_another_image_writes_nothing_to_a_running_model(image: str | None) -> None:
     """An upgrade must not restart a thousand models, nor may a lost line of the configuration stall them."""

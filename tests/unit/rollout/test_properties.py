@@ -467,7 +467,7 @@ def test_the_record_of_a_revision_stays_within_its_bounds() -> None:
     assert outcome is not None
     status: dict[str, Any] = {}
     for number in range(1, 101):
-        status = with_outcome(replace(outcome, attempt=number), status, 1)
+        status = with_outcome(replace(outcome, attempt=number), status, 1, "u-1")
     assert len(status["record"]) <= 100
     assert len(json.dumps(status)) < 64_000
     assert status["recordTotals"] == {"advance": 100, "roll back": 100}

@@ -16,6 +16,7 @@ from serin.rollout.state import Drain, End, Outcome, Placed, State, Step
 from serin.traffic.weights import Weights
 from tests.unit.rollout.looks import look
 
+UID = "0c9e"
 STEP = Step(1.0, "2026-11-21T12:00:00Z", "small", 10, "advance", Reason.ROLLING_OUT, "stage small at 10 %")
 OUTCOME = Outcome(
     "iris-v2", "v2", End.ROLLED_BACK, Reason.GATE_FAILED, "errors", "2026-11-21T12:05:00Z", 2, (STEP, STEP)
@@ -76,32 +77,32 @@ def test_a_landmark_is_what_must_be_stored_before_it_is_acted_upon(
 
 
 def test_an_end_is_recorded_once() -> None:
-    status = with_outcome(OUTCOME, {}, 1)
+    status = with_outcome(OUTCOME, {}, 1, UID)
     assert is_recorded(OUTCOME, status)
     assert not is_recorded(replace(OUTCOME, attempt=3), status)
-    assert [entry["attempt"] for entry in with_outcome(OUTCOME, status, 1)["record"]] == [2, 2]
+    assert [entry["attempt"] for entry in with_outcome(OUTCOME, status, 1, UID)["record"]] == [2, 2]
 
 
 def test_a_record_has_no_field_that_the_api_does_not_know() -> None:
-    assert unknown_fields(structural_schema(ModelRevisionStatus), with_outcome(OUTCOME, {}, 1)) == []
+    assert unknown_fields(structural_schema(ModelRevisionStatus), with_outcome(OUTCOME, {}, 1, UID)) == []
 
 
 def test_a_rejection_is_not_forgotten_by_being_refused_for_it() -> None:
     """Once the record said Failed instead of Rejected, the same revision was tried again."""
     refused = replace(OUTCOME, end=End.REFUSED, reason=Reason.PREVIOUSLY_REJECTED, steps=())
-    assert is_recorded(refused, with_outcome(OUTCOME, {}, 1))
+    assert is_recorded(refused, with_outcome(OUTCOME, {}, 1, UID))
 
 
 def test_what_was_stable_once_stays_so_in_the_record() -> None:
-    promoted = with_outcome(replace(OUTCOME, end=End.PROMOTED, reason=Reason.PROMOTED), {}, 1)
+    promoted = with_outcome(replace(OUTCOME, end=End.PROMOTED, reason=Reason.PROMOTED), {}, 1, UID)
     assert promoted["wasStable"]
-    assert with_outcome(replace(OUTCOME, end=End.SUPERSEDED, attempt=3), promoted, 1)["wasStable"]
+    assert with_outcome(replace(OUTCOME, end=End.SUPERSEDED, attempt=3), promoted, 1, UID)["wasStable"]
 
 
 def test_totals_count_entries_that_the_record_no_longer_holds() -> None:
     status: dict[str, Any] = {}
     for number in range(1, 71):
-        status = with_outcome(replace(OUTCOME, attempt=number), status, 1)
+        status = with_outcome(replace(OUTCOME, attempt=number), status, 1, UID)
     assert len(status["record"]) == 100
     assert status["recordTotals"] == {"advance": 140}
     assert status["record"][-1]["attempt"] == 70

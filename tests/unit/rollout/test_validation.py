@@ -119,7 +119,7 @@ def test_the_report_is_in_the_step_and_in_what_is_stored() -> None:
     stored = json.loads(json.dumps(dump_state(state)))
     assert load_state(stored) == state
     outcome = Outcome(CANDIDATE, "v2", End.PROMOTED, Reason.PROMOTED, "", told.steps[-1].at, 1, told.steps)
-    (entry,) = with_outcome(outcome, {}, 1)["record"]
+    (entry,) = with_outcome(outcome, {}, 1, "u-1")["record"]
     assert entry["report"] == {"place": PLACE, "digest": "sha256:1"}
     assert "report" not in dump_step(replace(told.steps[-1], report=None))
 

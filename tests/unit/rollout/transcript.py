@@ -121,6 +121,8 @@ class _Player:
         self.world.deploy(words[0])
         while True:
             decision = self.world.tick()
+            # A first revision is judged as well, by what needs no stable.
+            self.world.answer_jobs("pass")
             if decision.state.candidate is None:
                 return self._looked(decision)[:1]
 

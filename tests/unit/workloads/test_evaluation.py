@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from serin.api.names import Slot
 from serin.api.stages import Validate, Warmup
 from serin.cli.main import _parser
 from serin.cli.report_place import asked_place
@@ -25,7 +26,7 @@ EVALUATION: Json = {
 }
 
 
-def build(template: Json | None = None, **more: Any) -> Json:
+def build(template: Json | None = None, *, stable: Slot | None = "a", **more: Any) -> Json:
     """The Job of a stage with this template."""
     raw = {"evaluation": EVALUATION, **({"template": template} if template is not None else {}), **more}
     request = json.dumps(Validate.model_validate(raw).to_dict())
@@ -38,7 +39,7 @@ def build(template: Json | None = None, **more: Any) -> Json:
         revision="iris-2-ab",
         attempt=3,
         candidate="b",
-        stable="a",
+        stable=stable,
         image="s",
     )
 
@@ -72,6 +73,17 @@ def test_both_arms_are_asked_at_their_own_services() -> None:
             "stable": {"protocol": "openInference", "model": "iris", "url": "http://iris-a.ml.svc:8080"},
         },
     }
+
+
+def test_a_first_revision_is_asked_alone() -> None:
+    """Gates that compare with stable are left out, and a program of the user's finds no address of it."""
+    no_worse = {"name": "no-worse", "metric": "accuracy", "maxDropVersusStable": 0.01}
+    job = build(stable=None, evaluation={**EVALUATION, "gates": [no_worse, *EVALUATION["gates"]]})
+    config = json.loads(job["spec"]["template"]["metadata"]["annotations"][ANNOTATION])
+    assert set(config["endpoints"]) == {"candidate"}
+    assert config["gates"] == EVALUATION["gates"]
+    names = {one["name"] for one in pod_of(job)["containers"][0]["env"]}
+    assert names == {"SERIN_REVISION", "SERIN_CANDIDATE_URL"}
 
 
 def test_the_configuration_is_a_file_in_the_pod() -> None:

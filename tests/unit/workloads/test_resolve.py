@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import pickle
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from serin.api.model_revision import ModelRevision
+from serin.api.model_revision import ModelRevision, PinnedArtifact
+from serin.cli.main import main
 from serin.workloads import Fetcher, desired_deployment, desired_revision
-from serin.workloads.fetch import fetched_digest
+from serin.workloads.fetch import fetched_pin
 from serin.workloads.fetching import Fetching
 from serin.workloads.jobs import LABEL_JOB
 from serin.workloads.resolve import Artifact, is_unpinned, resolution, resolve_job, resolve_name
@@ -95,7 +99,28 @@ def test_pods_fetch_what_was_pinned_and_nobody_vouches_for_it() -> None:
     assert args[args.index("--resolved-digest") + 1] == DIGEST
     assert "--digest" not in args
     assert {"name": "SERIN_MODEL_DIGEST", "value": DIGEST} in pod["containers"][0]["env"]
-    assert fetched_digest(built) == DIGEST
+    assert fetched_pin(built) == PinnedArtifact(digest=DIGEST)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "uri", "asked_for"),
+    [
+        ("an alias became a version", "models:/iris/3", "models:/iris/3"),
+        ("the source has no better name", "models:/iris@champion", None),
+        ("it was cut to fit into the Job's answer", "models:/iri…", None),
+        ("nothing of it is a variable to the kubelet", "models:/$(AWS_SECRET)/3", "models:/$$(AWS_SECRET)/3"),
+        ("an older operator kept the digest alone", None, None),
+    ],
+)
+def test_pods_read_what_the_uri_meant_when_it_was_pinned(sentence: str, uri: str | None, asked_for: str | None) -> None:
+    """An alias that moved would else leave a new pod of what serves without its files."""
+    raw = desired_revision(md := deployment(uri="models:/iris@champion", fetch={}))
+    raw["status"] = {"artifact": {"digest": DIGEST, "uri": uri}}
+    built = desired_deployment(md, ModelRevision.model_validate(raw), "b", 1, fetcher=FETCHER)
+    args = built["spec"]["template"]["spec"]["initContainers"][0]["args"]
+    assert (args[args.index("--resolved-uri") + 1] if "--resolved-uri" in args else None) == asked_for, sentence
+    assert args[-1] == "models:/iris@champion"
+    assert fetched_pin(built) == PinnedArtifact(digest=DIGEST, uri=uri if asked_for else None), "the record can be lost"
 
 
 @pytest.mark.parametrize("model", [{}, {"uri": "s3://m/2"}, {"uri": "s3://m/2", "digest": DIGEST, "fetch": {}}])
@@ -138,3 +163,37 @@ def test_an_answer_is_taken_with_what_it_says_for_the_record() -> None:
 def test_what_is_no_answer(sentence: str, live: Json | None, pods: list[Json], expected: str) -> None:
     """Whatever cannot be read is no artifact, and nothing against the model."""
     assert state(resolution(NAME, live, pods)) == expected, sentence
+
+
+@pytest.fixture
+def claims(tmp_path: Path) -> Path:
+    """A claim in which a training job left a pickle."""
+    (tmp_path / "claims" / "models").mkdir(parents=True)
+    (tmp_path / "claims" / "models" / "model.pkl").write_bytes(pickle.dumps({"weights": [1.0]}))
+    return tmp_path / "claims"
+
+
+@pytest.mark.parametrize(("allowed", "reason"), [(False, "Unsafe"), (True, None)])
+@pytest.mark.parametrize("program", ["the Job that pins", "the init container that fetches"])
+def test_pickles_that_nobody_pinned_are_taken_where_an_administrator_allows_them(
+    tmp_path: Path, claims: Path, program: str, allowed: bool, reason: str | None
+) -> None:
+    """The command lines that the operator builds, run: both programs go by artifacts.allowPickles alone."""
+    md = deployment(uri="pvc://models/model.pkl", fetch={})
+    fetcher = Fetcher("serin-artifacts:1", ("serin",), allow_pickles=allowed)
+    if program == "the Job that pins":
+        (container,) = resolve_job(md, revision(md), NAME, fetcher)["spec"]["template"]["spec"]["containers"]
+    else:
+        raw = desired_revision(md)
+        pickled = (claims / "models" / "model.pkl").read_bytes()
+        raw["status"] = {"artifact": {"digest": f"sha256:{hashlib.sha256(pickled).hexdigest()}"}}
+        built = desired_deployment(md, ModelRevision.model_validate(raw), "b", 1, fetcher=fetcher)
+        container = built["spec"]["template"]["spec"]["initContainers"][0]
+    here = {"/mnt/serin/model": tmp_path / "model", "/mnt/serin/claims": claims}
+    log = tmp_path / "termination-log"
+    words = [*container["command"][1:], "--termination-log", str(log), *container["args"]]
+    code = main([str(here.get(word, word)) for word in words])
+    said = json.loads(log.read_text())
+    assert (code, said.get("reason")) == (1 if reason else 0, reason)
+    if reason:
+        assert "artifacts.allowPickles" in said["message"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import quote
 
 import obstore
 from obstore.exceptions import GenericError
@@ -30,6 +31,7 @@ class BucketSource:
         self._place = place
         self._limits = limits
         self._name = f"{place.kind}://{place.bucket}/{place.key}"
+        self._uri = f"{place.kind}://{place.bucket}/{quote(place.key)}"
         self._store = open_store(place, deadline)
 
     def look(self) -> Offer:
@@ -44,7 +46,7 @@ class BucketSource:
             files = tuple(self._under(key.rstrip("/") + "/"))
         if not files:
             raise not_found(self._name)
-        return Offer(self._name, files, single=False, media="directory")
+        return Offer(self._uri, files, single=False, media="directory")
 
     @contextmanager
     def open(self, file: RemoteFile, offset: int) -> Iterator[Body]:
@@ -82,7 +84,7 @@ class BucketSource:
             key.rpartition("/")[2], key, meta["size"], validator=version or strong(_quoted(meta.get("e_tag")))
         )
         media = str(result.attributes.get("Content-Type", "application/octet-stream"))
-        uri = f"{self._name}?versionId={version}" if version else self._name
+        uri = f"{self._uri}?versionId={quote(version, safe='')}" if version else self._uri
         # From here on this version is what is read, even if a newer one is written meanwhile.
         self._place = BucketPlace(self._place.kind, self._place.bucket, key, version)
         return Offer(uri, (file,), single=True, media=media)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from contextlib import AbstractContextManager
 from typing import Any
+from urllib.parse import quote
 
 from serin.artifacts.digest import Digest
 from serin.artifacts.errors import Interrupted, denied, not_found, unavailable
@@ -60,7 +61,7 @@ class HubSource:
             )
             for sibling in wanted
         )
-        uri = f"hf://{place.repository}@{commit}" + (f"/{place.path}" if place.path else "")
+        uri = f"hf://{place.repository}@{commit}" + (f"/{quote(place.path)}" if place.path else "")
         media = "application/octet-stream" if single else "directory"
         return Offer(uri, files, single, media)
 

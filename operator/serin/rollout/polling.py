@@ -1,0 +1,84 @@
+"""Asking again and again which files a uri means: a tag or an alias that moves becomes a new revision by itself.
+
+    at rest, an interval after the last answer   a Job asks: `Desired.polls`
+    it has ended, and says the same              the instant of the answer is stored
+    it says something else                       what it found is stored; the next look wants a revision of those files
+    it could not say                             so it stands in the status, and what serves goes on
+
+Nothing is asked while a rollout runs: a tag that moves faster than a rollout takes would keep every version from its
+verdict. What was found counts until the spec asks for something else, also when polling is switched off: to stop asking
+is not to go back. A failed answer is no answer: a store that is away moves nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from serin.api.reasons import Reason
+from serin.rollout.decision import Decision, Note, ResolveWork
+from serin.rollout.instants import instant_of, stamp
+from serin.rollout.observation import Observation, Target
+from serin.rollout.state import Poll, State
+from serin.workloads.fetching import Fetching
+from serin.workloads.jobs import Ended
+from serin.workloads.resolve import Artifact, poll_name
+
+
+def asked(deployment: str, poll: Poll) -> str:
+    """The name of the Job that asks next."""
+    return poll_name(deployment, poll.of, poll.number + 1)
+
+
+def with_poll(decision: Decision, seen: Observation, now: datetime) -> Decision:
+    """The decision with what polling adds to it."""
+    polling, state = seen.polling, decision.state
+    if polling is None or state.attempt is not None or not isinstance(seen.wanted, Target):
+        return decision
+    poll = state.poll
+    if poll is None or poll.of != polling.of:
+        if polling.pinned is None:
+            return decision  # its first question is still open
+        return _again(_keep(decision, Poll(polling.of, polling.pinned, 0, stamp(now))), polling.interval_seconds)
+    left = instant_of(poll.at) + polling.interval_seconds - now.timestamp()
+    if left > 0:
+        return _again(decision, left)
+    name = asked(seen.name, poll)
+    found = polling.found
+    ended = isinstance(seen.jobs.get(name), Ended)
+    if ended and isinstance(found, Artifact):
+        return _told(decision, poll, found, polling.interval_seconds, now)
+    if ended and isinstance(found, Fetching) and found.state != "running":
+        return _failed(decision, poll, found.message, polling.interval_seconds, now)
+    polls = (*decision.desired.polls, ResolveWork(name, seen.wanted.revision))
+    return replace(decision, desired=replace(decision.desired, polls=polls))
+
+
+def _told(decision: Decision, poll: Poll, found: Artifact, interval_seconds: float, now: datetime) -> Decision:
+    before = poll.artifact.digest if poll.artifact is not None else poll.pinned
+    answered = replace(poll, number=poll.number + 1, at=stamp(now), artifact=found, message="")
+    decision = _again(_keep(decision, answered), interval_seconds)
+    if found.digest == before:
+        return decision
+    where = f" ({found.uri})" if found.uri is not None else ""
+    words = f"spec.model.uri means other files now: {found.digest}{where}"
+    return replace(decision, notes=(*decision.notes, Note("Normal", Reason.ROLLING_OUT, words)))
+
+
+def _failed(decision: Decision, poll: Poll, words: str, interval_seconds: float, now: datetime) -> Decision:
+    answered = replace(poll, number=poll.number + 1, at=stamp(now), message=words)
+    decision = _again(_keep(decision, answered), interval_seconds)
+    if poll.message:
+        return decision  # told when it began
+    note = Note("Warning", Reason.ARTIFACT_UNAVAILABLE, f"whether spec.model.uri has moved is not known: {words}")
+    return replace(decision, notes=(*decision.notes, note))
+
+
+def _keep(decision: Decision, poll: Poll) -> Decision:
+    state: State = replace(decision.state, poll=poll)
+    return replace(decision, state=state)
+
+
+def _again(decision: Decision, seconds: float) -> Decision:
+    before = decision.look_again_seconds
+    return replace(decision, look_again_seconds=seconds if before is None else min(before, seconds))

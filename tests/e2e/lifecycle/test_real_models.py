@@ -1,0 +1,186 @@
+"""Scikit-learn models from where people keep them, a bucket and a registry; what answers is the file that came."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import numpy as np
+import skops.io
+from numpy.typing import NDArray
+from sklearn.datasets import load_iris
+
+from tests.cluster.settings import NODE_ADDRESS
+from tests.demo.manifests import REPOSITORY
+from tests.demo.stage import condition
+from tests.e2e.lifecycle.training import trained
+from tests.e2e.lifecycle.world import NAMESPACE, Json, Model, World, promoted, together
+
+ROWS: NDArray[np.float64] = load_iris(return_X_y=True)[0]
+S3_PORT = 18091
+MLFLOW_PORT = 18092
+SECONDS_MAX = 150.0
+
+
+@contextmanager
+def serving(world: World, name: str, command: Sequence[str | Path], env: Mapping[str, str]) -> Iterator[Any]:
+    """Run a server inside the cluster for as long as the block lasts."""
+    with (world.folder / f"{name}.log").open("ab") as log:
+        server = world.cluster.popen(command, env=env, stdout=log, stderr=log)
+    try:
+        yield server
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+async def keep(world: World, name: str, values: Mapping[str, str]) -> Json:
+    """Keep what the fetch needs to know of a store in a Secret, and return `fetch.envFrom`'s entry."""
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": NAMESPACE}}
+    await world.apply({**secret, "stringData": dict(values)})
+    return {"secretRef": {"name": name}}
+
+
+def fetched(iris: Model, version: str, uri: str, **fetch: Any) -> Json:
+    """The ModelDeployment of a version whose model is at a uri; nobody has pinned it."""
+    md = iris.spec(version, scikit_learn=True)
+    md["spec"]["model"] |= {"uri": uri, "fetch": fetch}
+    return md
+
+
+async def answered_by(iris: Model) -> str:
+    """Ask for all flowers of the data set, and return the version whose own probabilities these are."""
+    tensor = {"name": "features", "datatype": "FP64", "shape": list(ROWS.shape), "data": ROWS.ravel().tolist()}
+    url = f"{iris.world.cluster.gateway_url}/v2/models/iris/infer"
+    async with (
+        aiohttp.ClientSession(headers={"Host": iris.host}) as session,
+        session.post(url, json={"inputs": [tensor]}) as response,
+    ):
+        assert response.status == 200, await response.text()
+        outputs = {one["name"]: one for one in (await response.json())["outputs"]}
+    said = np.array(outputs["probabilities"]["data"]).reshape(outputs["probabilities"]["shape"])
+    found = [one for one in ("1", "2") if np.allclose(said, trained(one).predict_proba(ROWS), rtol=1e-6, atol=1e-9)]
+    assert len(found) == 1, f"{iris.host} answers like {found or 'neither version'}"
+    return found[0]
+
+
+async def pinned(iris: Model, version: str) -> tuple[str, str]:
+    """Uri and digest that a version was pinned to."""
+    artifact = (await iris.revision(version))["status"]["artifact"]
+    return artifact["uri"], artifact["digest"]
+
+
+async def another_pod(iris: Model, slot: str) -> None:
+    """Delete the only pod of a slot, as when its node goes, and wait until another one answers."""
+    (before,) = await iris.world.list("Pod", deployment=iris.name, slot=slot)
+    await iris.world.delete("Pod", before["metadata"]["name"])
+
+    async def is_ready() -> bool:
+        pods = await iris.world.list("Pod", deployment=iris.name, slot=slot)
+        others = [pod for pod in pods if pod["metadata"]["uid"] != before["metadata"]["uid"]]
+        return len(pods) == len(others) == 1 and condition(others[0], "Ready").get("status") == "True"
+
+    await iris.world.eventually(is_ready, "another pod is ready")
+    await iris.world.eventually(lambda: _answers(iris), "the gateway has learnt of it")
+
+
+async def _answers(iris: Model) -> bool:
+    url = f"{iris.world.cluster.gateway_url}/v2/health/ready"
+    async with aiohttp.ClientSession(headers={"Host": iris.host}) as session, session.get(url) as response:
+        return response.status == 200
+
+
+@together
+async def test_models_by_s3_are_promoted_and_gone_back_to_without_the_bucket(world: World) -> None:
+    """Two prefixes, pinned by a Job, with keys from a Secret for Job and init container; then the bucket is away."""
+    iris = world.model("by-s3")
+    root = world.folder / "s3"
+    for version in ("1", "2"):
+        folder = root / "models" / iris.name / version
+        folder.mkdir(parents=True)
+        skops.io.dump(trained(version), folder / "model.skops")
+    address, secret = f"{NODE_ADDRESS}:{S3_PORT}", "s3cret-key-of-the-tests"
+    rclone = Path(sys.executable).with_name("rclone")
+    command: list[str | Path] = [
+        *(rclone, "serve", "s3", "--addr", address, "--auth-key", f"ann,{secret}", "--vfs-cache-mode", "off", root),
+    ]
+    keys = {"AWS_ENDPOINT_URL": f"http://{address}", "AWS_ACCESS_KEY_ID": "ann", "AWS_SECRET_ACCESS_KEY": secret}
+    how: Json = {
+        "envFrom": [await keep(world, "model-store", keys)],
+        "cache": {"hostPath": {"path": str(world.folder / "cache-s3")}},
+    }
+    models = {one: fetched(iris, one, f"s3://models/{iris.name}/{one}", **how) for one in ("1", "2")}
+    with serving(world, "s3", command, {"RCLONE_CONFIG": os.devnull}):
+        await iris.apply(models["1"])
+        await iris.until(promoted("1"))
+        assert await answered_by(iris) == "1"
+        async with world.load(iris.host) as load:
+            await iris.apply(models["2"])
+            await iris.until(promoted("2"))
+            await iris.until_pods("a", 0)
+        assert not load.failures, load.failures
+        assert load.of("2") > 0
+        assert await answered_by(iris) == "2"
+        uris, digests = zip(*[await pinned(iris, one) for one in ("1", "2")], strict=True)
+        assert uris == tuple(f"s3://models/{iris.name}/{one}" for one in ("1", "2"))
+        assert len(set(digests)) == 2
+    await iris.apply(models["1"])
+    md = await iris.until(promoted("1"))
+    assert condition(md, "Promoted")["reason"] == "WentBack"
+    await iris.until_pods("b", 0)
+    assert await answered_by(iris) == "1", "from the cache, by what the Job found weeks ago"
+
+
+@together
+async def test_models_of_a_registry_by_version_and_by_an_alias_that_moves(world: World) -> None:
+    """The alias is pinned to what it means when its revision is made; moved, it moves nothing that runs."""
+    iris = world.model("by-mlflow")
+    root = world.folder / "mlflow"
+    root.mkdir()
+    address = f"http://{NODE_ADDRESS}:{MLFLOW_PORT}"
+    quiet = {
+        "MLFLOW_TRACKING_URI": address,
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # half of the time that it takes to start
+        "GIT_PYTHON_REFRESH": "quiet",
+        "NO_PROXY": "*",
+        "HOME": str(root),
+    }
+    command: list[str | Path] = [
+        *(sys.executable, "-m", "mlflow", "server", "--host", NODE_ADDRESS, "--port", str(MLFLOW_PORT)),
+        *("--workers", "1", "--backend-store-uri", f"sqlite:///{root / 'mlflow.db'}"),
+        *("--artifacts-destination", root / "artifacts", "--serve-artifacts"),
+    ]
+
+    async def mlflow(*act: str) -> None:
+        program = [sys.executable, "-m", "tests.e2e.lifecycle.training", *act]
+        env = {**quiet, "PYTHONPATH": str(REPOSITORY)}
+        await asyncio.to_thread(world.cluster.run, program, env=env, cwd=root, timeout=SECONDS_MAX)
+
+    with serving(world, "mlflow", command, quiet):
+        await mlflow("log", iris.name)
+        how = {"envFrom": [await keep(world, "registry", {"MLFLOW_TRACKING_URI": address})]}
+        await iris.apply(fetched(iris, "1", f"models:/{iris.name}/1", **how))
+        await iris.until(promoted("1"))
+        assert await answered_by(iris) == "1"
+        await mlflow("alias", iris.name, "champion", "2")
+        async with world.load(iris.host) as load:
+            await iris.apply(fetched(iris, "2", f"models:/{iris.name}@champion", **how))
+            await iris.until(promoted("2"))
+            await iris.until_pods("a", 0)
+        assert not load.failures, load.failures
+        assert load.of("2") > 0
+        assert await answered_by(iris) == "2"
+        (one, first), (two, second) = [await pinned(iris, version) for version in ("1", "2")]
+        assert (one, two) == (f"models:/{iris.name}/1", f"models:/{iris.name}/2")
+        assert first != second
+
+        await mlflow("alias", iris.name, "champion", "1")
+        await another_pod(iris, "b")
+        assert await answered_by(iris) == "2", "there is no cache: it was fetched anew, as what the alias meant"
