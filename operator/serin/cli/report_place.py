@@ -10,8 +10,8 @@ import argparse
 import hashlib
 import re
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,20 +76,21 @@ def keep_report(place: ReportPlace, files: Mapping[str, str]) -> Kept:
     """
     from serin.evaluate.output import Kept
 
-    ended: list[Kept] = []
+    known: list[Kept] = []
     # A thread, because a volume or a library may wait in a way that no deadline reaches; the process does not wait
     # for it in the end.
-    work = threading.Thread(target=lambda: ended.append(_keep(place, files)), daemon=True)
+    work = threading.Thread(target=lambda: known.extend(_keep(place, files)), daemon=True)
     work.start()
     work.join(place.seconds + 5.0)
-    if ended:
-        return ended[0]
+    if known:
+        return known[-1]
     if work.is_alive():
         return Kept(None, None, f"the report was not stored: {_late(place)}")
     return Kept(None, None, f"the report was not stored: {place.uri}: an error that nobody expected; the log has it")
 
 
-def _keep(place: ReportPlace, files: Mapping[str, str]) -> Kept:
+def _keep(place: ReportPlace, files: Mapping[str, str]) -> Iterator[Kept]:
+    """What is known so far, each time that more is: stored already when the removal of old ones hangs."""
     from serin.artifacts.errors import ArtifactError
     from serin.artifacts.failures import local_failures
     from serin.artifacts.uri import BucketPlace, ClaimPlace, parse_uri
@@ -99,20 +100,18 @@ def _keep(place: ReportPlace, files: Mapping[str, str]) -> Kept:
         with local_failures():
             match found := parse_uri(place.uri):
                 case BucketPlace():
-                    return _into_bucket(found, place, files)
+                    yield from _into_bucket(found, place, files)
                 case ClaimPlace():
-                    return _into_claim(found, place, files)
+                    yield from _into_claim(found, place, files)
                 case _:
-                    return Kept(None, None, f"the report was not stored: {place.uri} is neither a bucket nor a claim")
+                    yield Kept(None, None, f"the report was not stored: {place.uri} is neither a bucket nor a claim")
     except ArtifactError as error:
-        return Kept(None, None, f"the report was not stored: {_why(error, place)}")
+        yield Kept(None, None, f"the report was not stored: {_why(error, place)}")
     except ImportError as error:
-        return Kept(None, None, f"the report was not stored: the image has no {error.name}; install serin[artifacts]")
+        yield Kept(None, None, f"the report was not stored: the image has no {error.name}; install serin[artifacts]")
 
 
-def _into_bucket(found: BucketPlace, place: ReportPlace, files: Mapping[str, str]) -> Kept:
-    from dataclasses import replace
-
+def _into_bucket(found: BucketPlace, place: ReportPlace, files: Mapping[str, str]) -> Iterator[Kept]:
     from serin.artifacts.errors import ArtifactError
     from serin.artifacts.keeping import Shelf, drop_groups, keep_group
     from serin.artifacts.limits import Deadline
@@ -124,15 +123,17 @@ def _into_bucket(found: BucketPlace, place: ReportPlace, files: Mapping[str, str
     shelf = Shelf(folder, re.compile(_GROUP), (PAGE, REPORT))
     content = {name: text.encode() for name, text in files.items()}
     keep_group(shelf, group, content, deadline)
-    trouble: str | None = None
+    kept = Kept(shelf.uri(group, REPORT), _digest(content[REPORT]))
+    yield _not_removed(kept, _late(place))
     try:
         drop_groups(shelf, group, deadline, keep_newest=place.keep)
     except ArtifactError as error:
-        trouble = f"older reports were not removed: {_why(error, place)}"
-    return Kept(shelf.uri(group, REPORT), _digest(content[REPORT]), trouble)
+        yield _not_removed(kept, _why(error, place))
+    else:
+        yield kept
 
 
-def _into_claim(found: ClaimPlace, place: ReportPlace, files: Mapping[str, str]) -> Kept:
+def _into_claim(found: ClaimPlace, place: ReportPlace, files: Mapping[str, str]) -> Iterator[Kept]:
     from serin.artifacts.errors import ArtifactError, Reason
     from serin.evaluate import output
 
@@ -144,15 +145,20 @@ def _into_claim(found: ClaimPlace, place: ReportPlace, files: Mapping[str, str])
     if not folder.resolve().is_relative_to(root):
         raise ArtifactError(Reason.UNSAFE, f"{place.uri} holds a link out of its claim; replace the link")
     output.keep(folder, files)
-    trouble: str | None = None
+    uri = f"pvc://{found.claim}/{found.path}/{place.name}/{output.REPORT}"
+    kept = output.Kept(uri, _digest(files[output.REPORT].encode()))
+    yield _not_removed(kept, _late(place))
     try:
         left = output.sweep(folder.parent, own=folder, keep_newest=place.keep)
-        if stuck := [one.name for one in left if one.exists()]:
-            trouble = f"older reports were not removed: {stuck[0]}; see the volume's rights"
     except OSError as error:
-        trouble = f"older reports were not removed: {error.strerror}; see the volume"
-    uri = f"pvc://{found.claim}/{found.path}/{place.name}/{output.REPORT}"
-    return output.Kept(uri, _digest((folder / output.REPORT).read_bytes()), trouble)
+        yield _not_removed(kept, f"{error.strerror}; see the volume")
+        return
+    stuck = [one.name for one in left if one.exists()]
+    yield _not_removed(kept, f"{stuck[0]}; see the volume's rights") if stuck else kept
+
+
+def _not_removed(kept: Kept, why: str) -> Kept:
+    return replace(kept, trouble=f"older reports were not removed: {why}")
 
 
 def _why(error: ArtifactError, place: ReportPlace) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 import obstore
 import pytest
+from obstore.exceptions import PermissionDeniedError
 
 from serin.artifacts.buckets import open_store
 from serin.artifacts.limits import Deadline
@@ -208,6 +209,27 @@ def test_a_place_that_is_none_is_named(bucket: Bucket, tmp_path: Path, uri: str,
     assert kept.place is None
     assert words in str(kept.trouble)
     assert not list(tmp_path.rglob("report.*"))
+
+
+def test_a_report_that_is_there_is_said_to_be_though_old_ones_stay(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No right to remove, or to list: the next Job tries again."""
+    uri, folder, claims = shelf
+    keep_report(place(uri, claims, name="ml/iris/iris-1.1.holdout"), files("old"))
+
+    def refuse(*_arguments: object, **_more: object) -> None:
+        raise PermissionDeniedError("no") if uri.startswith("s3") else PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as no_right:
+        no_right.setattr(obstore, "delete", refuse)
+        no_right.setattr(Path, "iterdir", refuse)
+        kept = keep_report(place(uri, claims, keep=1), files("new"))
+    assert kept.place == f"{uri}/{NAME}/report.json"
+    assert str(kept.trouble).startswith("older reports were not removed: ")
+    assert "new" in (folder / NAME / "report.json").read_text()
+    assert keep_report(place(uri, claims, keep=1), files("newer")).trouble is None
+    assert names(folder) == [f"{NAME}/report.html", f"{NAME}/report.json"]
 
 
 def test_a_store_that_is_gone_is_given_up_in_time(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
