@@ -74,6 +74,27 @@ class RecordedReport(ApiModel):
     """What went wrong with storing it, in a sentence. It never touches the verdict."""
 
 
+class MeasuredGate(ApiModel):
+    """What a gate of a validation has measured, on the data that decided it."""
+
+    name: str
+    """The gate's name."""
+    verdict: str
+    """pass, fail or undecided."""
+    metric: str | None = None
+    """What was measured."""
+    limit: str | None = None
+    """What it is held against, in words: at least 0.9."""
+    scope: str | None = None
+    """Which rows decided, where that are not all of them."""
+    value: float | None = None
+    """The measure."""
+    low: float | None = None
+    """The lower end of its interval."""
+    high: float | None = None
+    """The upper end of its interval."""
+
+
 class RecordEntry(ApiModel):
     """One line of the decision record."""
 
@@ -95,6 +116,8 @@ class RecordEntry(ApiModel):
     """The person behind it, if there was one."""
     report: RecordedReport | None = None
     """Of a validation: what became of its report."""
+    measured: Annotated[list[MeasuredGate], Field(json_schema_extra=LIST_ATOMIC)] = Field(default_factory=list)
+    """Of a validation: its gates with their numbers."""
     numbers: dict[str, Any] | None = None
     """What the gates had seen."""
 

@@ -168,6 +168,8 @@ class Config(Section):
 
     revision: Name
     """The revision on trial; the report is kept under its name."""
+    attempt: Annotated[int, Field(ge=1)] | None = None
+    """For which time it is on trial. A later attempt is another question: what serves beside it may be another."""
     task: Task
     """What the model does."""
     classes: Annotated[list[Label], Field(min_length=2, max_length=1000)] | None = None

@@ -31,6 +31,7 @@ from serin.evaluate.report import (
     DatasetReport,
     FaultReport,
     Figure,
+    GateResult,
     Reliability,
     Report,
     Run,
@@ -122,14 +123,15 @@ def termination_message(report: Report, kept: Kept) -> str:
     any case: a pass without a gate would be none.
     """
     order = {"fail": 0, "undecided": 1, "pass": 2}
-    judged = [(one.name, one.verdict, one.message) for one in report.gates]
+    judged = [(one.name, one.verdict, one.message, _numbers(one)) for one in report.gates]
     if report.skew is not None:
-        judged.append(("skew", report.skew.verdict, report.skew.message))
+        judged.append(("skew", report.skew.verdict, report.skew.message, {}))
     judged.sort(key=lambda one: order[one[1]])
     fault = report.fault.model_dump(mode="json", by_alias=True) if report.fault is not None else None
     for characters in (300, 100, 30):
         said = [
-            {"name": name, "verdict": verdict, "message": message[:characters]} for name, verdict, message in judged
+            {"name": name, "verdict": verdict, "message": message[:characters], **numbers}
+            for name, verdict, message, numbers in judged
         ]
         if fault is not None:
             fault["message"] = str(fault["message"])[: characters + 200]
@@ -150,6 +152,18 @@ def termination_message(report: Report, kept: Kept) -> str:
             if len(text.encode()) <= _TERMINATION_BYTES_MAX:
                 return text
     raise AssertionError("names, a place and a few words are short")
+
+
+def _numbers(gate: GateResult) -> dict[str, str | float]:
+    """A gate's measure, limit and interval where it was decided; six digits are what anybody reads."""
+    found: dict[str, str | float | None] = {"metric": gate.metric, "limit": gate.limit}
+    decided = next((one for one in gate.scopes if one.verdict == gate.verdict), None)
+    if decided is not None:
+        interval = decided.figure.interval
+        found["scope"] = decided.scope if len(gate.scopes) > 1 else None
+        for name, number in (("value", decided.figure.value), ("low", interval.low), ("high", interval.high)):
+            found[name] = float(f"{number:.6g}") if number is not None else None
+    return {name: value for name, value in found.items() if value is not None}
 
 
 async def _evaluated(

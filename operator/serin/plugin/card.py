@@ -152,16 +152,41 @@ def _control(record: Record, about: Raw) -> Section:
 def _metrics(steps: Sequence[Step]) -> Section:
     counted = [step for step in steps if step.gates]
     facts = [Fact("Why these metrics suit the intended use", None)]
+    judged = _judged(steps)
     if not counted:
-        return Section("4. Performance metrics", (*facts, Fact("Comparison with the version before", None)))
+        return Section("4. Performance metrics", (*facts, Fact("Comparison with the version before", None)), judged)
     last = counted[-1]
     at = f"{stamp(last.at)}, stage {last.stage or UNKNOWN}"
     heads = ("Gate", "Verdict", "Candidate bad", "Stable bad", "Difference, points", "95 % interval", "Margin", "Says")
     return Section(
         "4. Performance metrics",
         (*facts, Fact("Numbers of", at)),
-        (Rows("Gates", heads, tuple(_gate(one) for one in last.gates)),),
+        (*judged, Rows("Gates", heads, tuple(_gate(one) for one in last.gates))),
     )
+
+
+def _judged(steps: Sequence[Step]) -> tuple[Rows, ...]:
+    """What was measured on data before the first request: of each stage the last answer."""
+    last = {step.stage or UNKNOWN: step for step in steps if step.measured}
+    rows = tuple(
+        (
+            stage,
+            one.name,
+            one.verdict,
+            " of ".join(word for word in (one.metric, one.scope) if word) or UNKNOWN,
+            _figure(one.value),
+            f"[{_figure(one.interval[0])}, {_figure(one.interval[1])}]" if any(one.interval) else UNKNOWN,
+            one.limit or UNKNOWN,
+        )
+        for stage, step in last.items()
+        for one in step.measured
+    )
+    heads = ("Stage", "Gate", "Verdict", "Measure", "Value", "Interval", "Limit")
+    return (Rows("On data, before the first request", heads, rows),) if rows else ()
+
+
+def _figure(value: float | None) -> str:
+    return f"{value:.4g}" if value is not None else UNKNOWN
 
 
 def _gate(gate: Gate) -> tuple[str, ...]:

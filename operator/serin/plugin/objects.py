@@ -60,6 +60,19 @@ class KeptReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Measured:
+    """What a gate of a validation has measured, where it was decided."""
+
+    name: str
+    verdict: Verdict
+    metric: str | None
+    limit: str | None
+    scope: str | None
+    value: float | None
+    interval: tuple[float | None, float | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One decision: when, at which stage and weight (percent), why, on which numbers."""
 
@@ -73,6 +86,7 @@ class Step:
     gates: tuple[Gate, ...] = ()
     actor: str | None = None
     report: KeptReport | None = None
+    measured: tuple[Measured, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from serin.plugin.objects import (
     Deployment,
     Gate,
     KeptReport,
+    Measured,
     Outcome,
     Placed,
     Revision,
@@ -139,6 +140,19 @@ def _step(raw: Raw) -> Step:
         gates=_gates(raw) or _gates(part(raw, "numbers")),
         actor=text(raw.get("actor")),
         report=_report(part(raw, "report")),
+        measured=tuple(_measured(one) for one in parts(raw, "measured")),
+    )
+
+
+def _measured(raw: Raw) -> Measured:
+    return Measured(
+        name=text(raw.get("name")) or "?",
+        verdict=_verdict(raw.get("verdict")),
+        metric=text(raw.get("metric")),
+        limit=text(raw.get("limit")),
+        scope=text(raw.get("scope")),
+        value=number(raw.get("value")),
+        interval=(number(raw.get("low")), number(raw.get("high"))),
     )
 
 

@@ -243,12 +243,14 @@ def dump_step(step: Step) -> Json:
         "gates": [dict(gate) for gate in step.gates],
         **({"actor": step.actor} if step.actor is not None else {}),
         **({"report": dump_report(step.report)} if step.report is not None else {}),
+        **({"measured": [dict(gate) for gate in step.measured]} if step.measured else {}),
     }
 
 
 def load_step(raw: Mapping[str, Any]) -> Step:
     """The entry that `dump_step` wrote."""
     fields = {**raw, "reason": Reason(raw["reason"]), "gates": tuple(raw.get("gates") or ())}
+    fields["measured"] = tuple(raw.get("measured") or ())
     return Step(**fields | _load_report(raw))
 
 

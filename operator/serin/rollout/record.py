@@ -99,5 +99,6 @@ def _entry(step: Step, attempt: int) -> dict[str, Any]:
         "message": step.message,
         **({"actor": step.actor} if step.actor is not None else {}),
         **({"report": dump_report(step.report)} if step.report is not None else {}),
+        **({"measured": [dict(gate) for gate in step.measured]} if step.measured else {}),
         "numbers": {"instant": step.instant, "gates": [dict(gate) for gate in step.gates]},
     }

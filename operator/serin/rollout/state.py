@@ -111,7 +111,7 @@ class KeptReport:
 class Step:
     """One entry of the decision record: what was decided when, on which numbers, and by which person if one did.
 
-    report: of a validation's answer, where there is one.
+    report, measured: of a validation's answer, where there are such.
     """
 
     instant: float
@@ -124,6 +124,7 @@ class Step:
     gates: tuple[Mapping[str, Any], ...] = ()
     actor: str | None = None
     report: KeptReport | None = None
+    measured: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,18 +15,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final, Literal, TypeAlias, assert_never
+from typing import Any, Final, assert_never
 
 from serin.api.reasons import Reason
+from serin.rollout.answer import read_answer
 from serin.rollout.instants import stamp
 from serin.rollout.plan import Plan, Validation
-from serin.rollout.state import STEPS_MAX, Attempt, KeptReport, Kind, Placed, Step, Validated
+from serin.rollout.state import STEPS_MAX, Attempt, Kind, Placed, Step, Validated
 from serin.workloads.jobs import Ended, JobState, Running
 
-MESSAGE_CHARACTERS_MAX: Final = 1000
-"""Of what an answer says of its gates."""
-PLACE_CHARACTERS_MAX: Final = 500
-"""Of the report's place: the longest uri of a policy with the longest names below it is within that."""
 LAST_WORDS_SECONDS_MAX: Final = 60.0
 """How long a pod's last words are waited for after its Job is over. Seconds were seen on a busy machine; the pods of a
 Job that ran out of time are deleted, and say nothing."""
@@ -105,7 +102,8 @@ def again_in(known: Validated, asked: Validation, now: float) -> float | None:
 
 
 def _told(attempt: Attempt, known: Validated, ended: Ended, candidate: Placed, now: datetime) -> Attempt:
-    verdict, stalled, message, report = read_answer(ended, candidate.revision)
+    answer = read_answer(ended, candidate.revision)
+    verdict, stalled, message, report = answer.verdict, answer.stalled, answer.message, answer.report
     if not ended.answer and known.message:
         message = f"{message}; its pod could not start: {known.message}"
     told = replace(known, verdict=verdict, stalled=stalled, message=message, at=now.timestamp(), report=report)
@@ -118,76 +116,10 @@ def _told(attempt: Attempt, known: Validated, ended: Ended, candidate: Placed, n
             reason = Reason.VALIDATION_BLOCKED if stalled else Reason.VALIDATION_UNDECIDED
         case _:
             assert_never(verdict)
-    step = Step(attempt.instant, stamp(now), known.name, 0, "validate", reason, f"{verdict}: {message}", report=report)
+    words = f"{verdict}: {message}"
+    step = Step(attempt.instant, stamp(now), known.name, 0, "validate", reason, words, report=report)
+    step = replace(step, measured=answer.measured)
     return replace(_with(attempt, told), steps=(*attempt.steps, step)[-STEPS_MAX:])
-
-
-Answer: TypeAlias = tuple[Literal["pass", "fail", "undecided"], bool, str, KeptReport | None]
-
-
-def read_answer(ended: Ended, revision: str) -> Answer:
-    """Verdict, whether only a person can help, words, and what became of the report.
-
-    Whatever cannot be read is undecided, never a pass. What is said of the report changes no verdict.
-    """
-    try:
-        raw = json.loads(ended.answer) if ended.answer else {}
-    except ValueError:
-        raw = {}
-    if not isinstance(raw, dict) or raw.get("verdict") not in ("pass", "fail", "undecided"):
-        words = ended.failed or "it ended"
-        said = f"; its last words: {ended.answer[:300]}" if ended.answer else ""
-        return "undecided", True, f"the Job gave no answer ({words}){said}", None
-    if raw.get("revision") not in (None, revision):
-        return "undecided", True, f"the answer is about {raw['revision']} and not about {revision}", None
-    report = _report(raw)
-    message = "; ".join([*_words(raw), *_report_words(report)]) or "no words"
-    if raw["verdict"] == "pass" and (raw.get("fault") or not _gates(raw)):
-        return "undecided", True, f"a pass without a gate, or beside a fault, is none; {message}", report
-    return raw["verdict"], _fault(raw).get("effect") != "hold", message, report
-
-
-# A program of the user's may say anything, and what it says must not end a look at the rollout.
-def _fault(raw: Json) -> Json:
-    fault = raw.get("fault") or {}
-    return fault if isinstance(fault, dict) else {"reason": "fault", "message": str(fault)}
-
-
-def _gates(raw: Json) -> list[Json]:
-    gates = raw.get("gates")
-    return [one for one in gates if isinstance(one, dict)] if isinstance(gates, list) else []
-
-
-def _words(raw: Json) -> list[str]:
-    fault, gates = _fault(raw), _gates(raw)
-    parts = [f"{fault.get('reason')}: {fault.get('message')}"] if fault else []
-    # The program names the worst first; what passed beside a failure is not what anybody asks for.
-    worst = [one for one in gates if one.get("verdict") == raw["verdict"]] or gates
-    parts += [f"{one.get('name')}: {one.get('message')}" for one in worst[:4]]
-    left_out = raw.get("gatesLeftOut")
-    left = len(worst) - 4 + (left_out if isinstance(left_out, int) else 0)
-    if left > 0:
-        parts.append(f"and {left} more")
-    return ["; ".join(parts)[:MESSAGE_CHARACTERS_MAX]] if parts else []
-
-
-def _report(raw: Json) -> KeptReport | None:
-    """What the answer says of its report."""
-
-    def said(name: str) -> str | None:
-        value = raw.get(name)
-        return value[:PLACE_CHARACTERS_MAX] if isinstance(value, str) and value else None
-
-    found = KeptReport(said("report"), said("digest"), said("reportTrouble"))
-    return found if found.place is not None or found.trouble is not None else None
-
-
-def _report_words(report: KeptReport | None) -> list[str]:
-    """After all other words, and never cut off by them."""
-    if report is None:
-        return []
-    place = [f"report {report.place} {report.digest or ''}".rstrip()] if report.place is not None else []
-    return place + ([report.trouble] if report.trouble is not None else [])
 
 
 def _with(attempt: Attempt, one: Validated) -> Attempt:

@@ -79,6 +79,8 @@ def stage_job(
     metadata = template.setdefault("metadata", {})
     metadata["labels"] = {**(metadata.get("labels") or {}), **labels}
     config, seconds = _question(md, program, asked, revision, candidate, stable)
+    if program == "evaluate":
+        config["attempt"] = attempt
     metadata["annotations"] = {**(metadata.get("annotations") or {}), ANNOTATION: json.dumps(config)}
     pod = template.setdefault("spec", {})
     pod["restartPolicy"] = "Never"

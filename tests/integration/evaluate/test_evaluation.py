@@ -306,6 +306,9 @@ def test_the_short_answer_fits_into_a_termination_message(folder: Path, url: str
     said = json.loads(log.read_text())
     assert len(log.read_bytes()) <= 4096
     assert said["gates"][0]["name"] == "impossible"
+    numbers = said["gates"][0]
+    assert (numbers["metric"], numbers["limit"]) == ("accuracy", "at least 0.999999")
+    assert numbers["low"] < numbers["value"] < numbers["high"] < 0.999999
     assert said["gatesLeftOut"] > 0
     assert said["digest"].startswith("sha256:")
 

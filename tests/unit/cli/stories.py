@@ -164,7 +164,9 @@ def _judged() -> World:
     world = ticked(world, 2)
     job = next(name for name, one in world.jobs.items() if isinstance(one, Running))
     trouble = "the report was not stored: AccessDenied: s3://reports refused access; give credentials"
-    said = {"verdict": "pass", "gates": [{"name": "good", "message": "0.96"}], "reportTrouble": trouble}
+    numbers = {"metric": "accuracy", "limit": "at least 0.9", "value": 0.96, "low": 0.941, "high": 0.978}
+    good = {"name": "good", "verdict": "pass", "message": "0.96", **numbers}
+    said = {"verdict": "pass", "gates": [good], "reportTrouble": trouble}
     world.jobs[job] = Ended(json.dumps(said))
     world = ticked(world, 4)
     world.act("Abort", "iris-v2", "ann@example.com")

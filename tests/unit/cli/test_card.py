@@ -85,6 +85,13 @@ def test_it_shows_what_was_judged_on_data_and_where_the_report_is() -> None:
     assert report.startswith("the report was not stored: AccessDenied: s3://reports refused access")
 
 
+def test_it_shows_what_was_measured_on_data() -> None:
+    """Of each stage the last answer, with measure, interval and limit."""
+    tables = made(STORIES["judged_on_data"](), "v2").sections[3].tables
+    (measured,) = (one.rows for one in tables if one.name == "On data, before the first request")
+    assert measured == (("holdout", "good", "pass", "accuracy", "0.96", "[0.941, 0.978]", "at least 0.9"),)
+
+
 def test_it_names_who_acted() -> None:
     (acts,) = made(STORIES["aborted"](), "v2").sections[2].tables
     assert "ann@example.com" in {row[1] for row in acts.rows}

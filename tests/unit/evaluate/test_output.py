@@ -13,8 +13,8 @@ from serin.evaluate import output
 from serin.evaluate.page import page
 from serin.evaluate.program import termination_message
 from serin.evaluate.report import Report
+from serin.rollout.answer import read_answer
 from serin.rollout.state import KeptReport
-from serin.rollout.validation import read_answer
 from serin.workloads.jobs import Ended
 from tests.unit.evaluate.builders import config
 
@@ -135,7 +135,7 @@ def test_the_short_answer_fits_with_a_gate_whatever_is_said_of_the_report(verdic
     assert said["gates"]
     assert said["reportTrouble"].startswith("ttt")
     ended = read_answer(Ended(text), "iris-2")
-    assert (ended[0], ended[3]) == (verdict, KeptReport(LONG_PLACE, kept.digest, said["reportTrouble"]))
+    assert (ended.verdict, ended.report) == (verdict, KeptReport(LONG_PLACE, kept.digest, said["reportTrouble"]))
 
 
 def test_the_short_answer_fits_beside_a_fault_in_any_alphabet() -> None:

@@ -9,14 +9,17 @@ from typing import Any
 
 import pytest
 
+from serin.api.model_revision import ModelRevisionStatus
 from serin.api.reasons import Reason
+from serin.api.schema import structural_schema, unknown_fields
 from serin.rollout import validation
+from serin.rollout.answer import read_answer
 from serin.rollout.holds import validating
-from serin.rollout.persist import dump_state, dump_step, load_state
+from serin.rollout.persist import dump_state, dump_step, load_state, load_step
 from serin.rollout.plan import Validation
 from serin.rollout.record import with_outcome
 from serin.rollout.rulings import Hold, RollBack
-from serin.rollout.state import Attempt, End, KeptReport, Outcome, State, Validated
+from serin.rollout.state import Attempt, End, KeptReport, Outcome, State, Step, Validated
 from serin.rollout.verdicts import failing_validation
 from serin.workloads.jobs import Ended, JobState, Running
 from tests.unit.rollout.looks import CANDIDATE, attempt, by_plan, look, seen
@@ -54,7 +57,8 @@ def answer(verdict: str = "pass", **more: Any) -> Ended:
     ],
 )
 def test_only_a_whole_answer_is_a_verdict(sentence: str, ended: Ended, want_verdict: str, want_stalled: bool) -> None:
-    verdict, stalled, message, _ = validation.read_answer(ended, CANDIDATE)
+    found = read_answer(ended, CANDIDATE)
+    verdict, stalled, message = found.verdict, found.stalled, found.message
     assert (verdict, stalled) == (want_verdict, want_stalled), sentence
     assert message
 
@@ -62,7 +66,7 @@ def test_only_a_whole_answer_is_a_verdict(sentence: str, ended: Ended, want_verd
 def test_words_name_the_gates_that_decided_first() -> None:
     gates = [{"name": f"g{number}", "verdict": "fail", "message": "low"} for number in range(6)]
     ended = answer("fail", gates=[*gates, GATE], gatesLeftOut=2, report="iris-v2-ab", digest="sha256:12")
-    _, _, message, _ = validation.read_answer(ended, CANDIDATE)
+    message = read_answer(ended, CANDIDATE).message
     assert message == "g0: low; g1: low; g2: low; g3: low; and 4 more; report iris-v2-ab sha256:12"
 
 
@@ -89,7 +93,8 @@ def test_what_became_of_the_report_is_said_and_changes_no_verdict(
     verdict: str, said: dict[str, Any], want: KeptReport | None, words: str
 ) -> None:
     """Stored, refused, half done, or nonsense."""
-    found, _, message, report = validation.read_answer(answer(verdict, **said), CANDIDATE)
+    read = read_answer(answer(verdict, **said), CANDIDATE)
+    found, message, report = read.verdict, read.message, read.report
     assert found == verdict
     assert report == want
     assert message == f"good: 0.97{words}"
@@ -99,11 +104,12 @@ def test_the_place_is_whole_however_much_the_gates_say_and_all_is_bounded() -> N
     """The longest place of a policy, and gates that say a thousand characters."""
     long = f"s3://{'r' * 195}/{'n' * 63}/{'d' * 40}/{'v' * 63}.1000.{'s' * 63}/report.json"
     ended = answer(gates=[GATE | {"message": "m" * 5000}], report=long, digest="sha256:" + "1" * 64)
-    _, _, message, report = validation.read_answer(ended, CANDIDATE)
+    read = read_answer(ended, CANDIDATE)
+    message, report = read.message, read.report
     assert report == KeptReport(long, "sha256:" + "1" * 64)
     assert message.endswith(f"report {long} sha256:{'1' * 64}")
     unbounded = answer(report="x" * 9000, digest="y" * 9000, reportTrouble="z" * 9000)
-    assert len(validation.read_answer(unbounded, CANDIDATE)[2]) < 2600
+    assert len(read_answer(unbounded, CANDIDATE).message) < 2600
 
 
 def test_the_report_is_in_the_step_and_in_what_is_stored() -> None:
@@ -247,3 +253,22 @@ def test_what_may_pass_is_asked_again_after_the_retry_and_not_before() -> None:
 
 def _now(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
+
+
+def test_the_gates_numbers_are_in_the_record_as_far_as_they_are_numbers() -> None:
+    """A program of the user's may say anything; what is no number is left out, and the verdict stands."""
+    whole = {"metric": "accuracy", "limit": "at least 0.9", "value": 0.97, "low": 0.95, "high": 0.98}
+    odd = {"name": "odd", "verdict": "pass", "message": "m", "value": "0.9", "low": float("inf"), "metric": 7}
+    found = read_answer(answer(gates=[{**GATE, **whole}, odd, {"name": "x"}, {"verdict": "pass"}]), CANDIDATE)
+    assert found.verdict == "pass"
+    assert found.measured == (
+        {"name": "good", "verdict": "pass", **whole},
+        {"name": "odd", "verdict": "pass"},
+    )
+    at = "2026-11-21T12:00:00Z"
+    step = Step(1.0, at, "holdout", 0, "validate", Reason.ROLLING_OUT, "pass", measured=found.measured)
+    assert load_step(json.loads(json.dumps(dump_step(step)))) == step
+    outcome = Outcome(CANDIDATE, "v2", End.PROMOTED, Reason.PROMOTED, "", step.at, 1, (step,))
+    (entry,) = with_outcome(outcome, {}, 1, "u-1")["record"]
+    assert entry["measured"][0] == {"name": "good", "verdict": "pass", **whole}
+    assert unknown_fields(structural_schema(ModelRevisionStatus), {"record": [entry]}) == []

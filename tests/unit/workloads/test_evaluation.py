@@ -66,6 +66,7 @@ def test_both_arms_are_asked_at_their_own_services() -> None:
     assert config == {
         "task": "classification",
         "revision": "iris-2-ab",
+        "attempt": 3,
         "datasets": EVALUATION["datasets"],
         "gates": EVALUATION["gates"],
         "endpoints": {
