@@ -152,6 +152,14 @@ class ModelRevisionStatus(ApiModel):
     evidence: dict[str, Any] | None = None
     """The state of the tests at the end. Serin's own: do not edit."""
 
+    RULES = (
+        Rule(
+            cel="!has(oldSelf.artifact) || (has(self.artifact) && self.artifact == oldSelf.artifact)",
+            message="status.artifact never changes once it is written: pods were made to fetch these files",
+            holds=None,
+        ),
+    )
+
 
 class ModelRevision(ApiModel):
     """A ModelRevision is one version of a model with one pod template.

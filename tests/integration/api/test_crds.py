@@ -238,6 +238,19 @@ def test_the_status_of_a_revision_does_change(api: Api) -> None:
     assert stored["recordTotals"] == {"Promoted": 1}
 
 
+def test_what_a_revisions_files_are_is_written_once(api: Api) -> None:
+    """Not even whoever may write the status can make its pods fetch others, and all else in it can be written."""
+    api.apply(revision())
+    first, other = ({"digest": f"sha256:{digit * 64}", "uri": "s3://b/i?versionId=1"} for digit in "12")
+    api.patch("mrev", "iris-2-abcde", {"status": {"artifact": first}}, "--subresource=status")
+    for change in ({"artifact": other}, {"artifact": {"uri": "s3://b/j"}}, {"artifact": None}):
+        with pytest.raises(ClusterError, match=r"status.artifact never changes"):
+            api.patch("mrev", "iris-2-abcde", {"status": change}, "--subresource=status")
+    api.patch("mrev", "iris-2-abcde", {"status": {"verdict": "Stable"}}, "--subresource=status")
+    stored = api.get("mrev", "iris-2-abcde")["status"]
+    assert (stored["artifact"], stored["verdict"]) == (first, "Stable")
+
+
 _BATCH = 16
 _TEXTS = st.one_of(
     st.text(alphabet="0123456789.hms -", max_size=12),
