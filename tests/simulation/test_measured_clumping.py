@@ -15,7 +15,7 @@ import pytest
 
 from serin.metrics.reading import Counted, Reading, StableHistory
 from serin.rollout.evidence import absorb, open_gates, waiting_gates, with_soak
-from serin.rollout.plan import CompareGate
+from serin.rollout.gates import CompareGate
 from serin.rollout.state import Attempt, Kind
 from serin.stats import Counts
 from serin.stats.rate import RateTest

@@ -19,14 +19,13 @@ from serin.controller.actions import acts_of, unanswered
 from serin.controller.cache import Cache
 from serin.controller.config import Config
 from serin.controller.memory import Memory
+from serin.controller.pinning import polling_of, present, unpinned_files
 from serin.controller.policies import find_source, remembered_plan
 from serin.controller.twins import rejected_twin
 from serin.metrics.source import MetricSource
 from serin.rollout.decision import Decision
-from serin.rollout.desired import resolving_attempt
-from serin.rollout.observation import Observation, Occupant, Past, Polling, Refused, Target, Wanted
+from serin.rollout.observation import Observation, Occupant, Past, Refused, Target, Wanted
 from serin.rollout.plan import Plan
-from serin.rollout.polling import asked
 from serin.rollout.record import last_promotion
 from serin.rollout.starting import adopted
 from serin.rollout.state import State
@@ -35,17 +34,11 @@ from serin.traffic.router import Router, router_for
 from serin.traffic.state import Absent, Conflict, Routed, RouteState
 from serin.traffic.status import ACCEPTED, accepted
 from serin.traffic.weights import Weights
-from serin.workloads.fetch import fetched_pin
 from serin.workloads.fetching import Fetching
 from serin.workloads.jobs import job_state
 from serin.workloads.pods import ArmHealth, arm_health
 from serin.workloads.resolve import (
     Artifact,
-    found_digest,
-    is_unpinned,
-    polled_artifact,
-    resolution,
-    resolve_name,
 )
 from serin.workloads.retention import was_stable_for
 from serin.workloads.revision import desired_revision
@@ -83,11 +76,11 @@ def observe(raw: Json, md: ModelDeployment, cache: Cache, memory: Memory, state:
     pods = cache.owned("Pod", namespace, name)
     jobs = {obj["metadata"]["name"]: obj for obj in cache.owned("Job", namespace, name)}
     written = desired_revision(md) if md.spec.serving.template is not None else None
-    revision = _present(md, written, state)
+    revision = present(md, written, state)
     actions = unanswered(cache, (namespace, name))
     policy = remembered_plan(md, cache, memory, config)
     source = _source(state, policy, config)
-    resolving = _resolving(name, state, revision, revisions, deployments, jobs, pods)
+    resolving = unpinned_files(name, state, revision, revisions, deployments, jobs, pods)
     unpinned = {name: one if isinstance(one, Artifact) else None for name, one in resolving.items()}
     found = unpinned.get(revision["metadata"]["name"]) if revision is not None else None
     return View(
@@ -122,7 +115,7 @@ def observe(raw: Json, md: ModelDeployment, cache: Cache, memory: Memory, state:
             jobs={name: job_state(obj, pods) for name, obj in jobs.items()},
             job_refusal=memory.job_refusal,
             unpinned=unpinned,
-            polling=_polling(md, written, state, revisions, jobs, pods),
+            polling=polling_of(md, written, state, revisions, jobs, pods),
             gateway_reload_seconds=config.gateway_reload_seconds,
             interval_seconds=source.grid.interval if source is not None else 15.0,
             settle_seconds=source.grid.settle if source is not None else 30.0,
@@ -196,63 +189,6 @@ def _known_good(revisions: Mapping[str, Json], md: ModelDeployment) -> tuple[Tar
         reverse=True,
     )
     return tuple(Target(obj["metadata"]["name"], obj["spec"]["model"]["version"]) for obj in good)
-
-
-def _resolving(
-    deployment: str,
-    state: State,
-    wanted: Json | None,
-    revisions: Mapping[str, Json],
-    deployments: Mapping[str, Json],
-    jobs: Mapping[str, Json],
-    pods: list[Json],
-) -> dict[str, Artifact | Fetching]:
-    """What is known of the files of revisions that nobody has pinned yet."""
-    known = ({wanted["metadata"]["name"]: wanted} if wanted is not None else {}) | dict(revisions)
-    names = {placed.revision for placed in (state.stable, state.candidate) if placed is not None}
-    if wanted is not None:
-        names.add(wanted["metadata"]["name"])
-    found: dict[str, Artifact | Fetching] = {}
-    for name in names & known.keys():
-        if not is_unpinned(known[name]):
-            continue
-        polled = polled_artifact(known[name])
-        if polled is not None:
-            found[name] = polled
-            continue
-        # Somebody deleted the record of what runs: it goes on with the files that it has, wherever a tag points now.
-        kept = fetched_pin(deployments.get(name))
-        job = resolve_name(deployment, name, resolving_attempt(state, name))
-        found[name] = Artifact(kept.digest, kept.uri) if kept is not None else resolution(job, jobs.get(job), pods)
-    return found
-
-
-def _present(md: ModelDeployment, written: Json | None, state: State) -> Json | None:
-    """The revision of the files that the uri means now; until a poll knows more, that of the spec as it is written."""
-    poll = state.poll
-    if written is None or poll is None or poll.of != written["metadata"]["name"] or poll.artifact is None:
-        return written
-    return desired_revision(md, poll.artifact) if poll.artifact.digest != poll.pinned else written
-
-
-def _polling(
-    md: ModelDeployment,
-    written: Json | None,
-    state: State,
-    revisions: Mapping[str, Json],
-    jobs: Mapping[str, Json],
-    pods: list[Json],
-) -> Polling | None:
-    every = md.spec.model.poll_interval
-    if every is None or written is None:
-        return None
-    name = written["metadata"]["name"]
-    pinned = found_digest(revisions[name]) if name in revisions else None
-    found = None
-    if state.poll is not None and state.poll.of == name:
-        job = asked(md.metadata.name, state.poll)
-        found = resolution(job, jobs[job], pods) if job in jobs else None
-    return Polling(name, pinned, every.seconds, found)
 
 
 def _health(

@@ -15,8 +15,9 @@ from serin.metrics.presets import PRESETS, Preset, unsupported
 from serin.metrics.promql import TemplateError, expand
 from serin.metrics.reading import CompareNeed, Need, QueryNeed, SlowNeed
 from serin.metrics.source import MetricSource
+from serin.rollout.gates import CompareGate, LimitGate, QueryGate, RateGate
 from serin.rollout.observation import Refused
-from serin.rollout.plan import CompareGate, LimitGate, Plan, QueryGate, RateGate
+from serin.rollout.plan import Plan
 from serin.rollout.snapshot import plan_of
 from serin.workloads.evaluation import has_image
 

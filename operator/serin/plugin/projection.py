@@ -14,7 +14,8 @@ from typing import assert_never
 from serin.rollout.clumping import ASSUMED
 from serin.rollout.evidence import margin_of
 from serin.rollout.forecast import expect
-from serin.rollout.plan import Bake, Canary, CompareGate, HardGate, LimitGate, Plan, QueryGate, tolerance_of
+from serin.rollout.gates import CompareGate, HardGate, LimitGate, QueryGate, tolerance_of
+from serin.rollout.plan import Bake, Canary, Plan
 from serin.rollout.state import Attempt, GateState, Kind
 from serin.stats import Counts, RateSettings, planning
 

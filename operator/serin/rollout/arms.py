@@ -13,8 +13,9 @@ Pure functions of what was observed.
 from __future__ import annotations
 
 from serin.api.reasons import Reason
+from serin.rollout.gates import HardGate
 from serin.rollout.observation import Observation
-from serin.rollout.plan import HardGate, Plan
+from serin.rollout.plan import Plan
 from serin.rollout.state import Attempt, Placed
 from serin.workloads.capacity import replicas_needed
 from serin.workloads.pods import ArmHealth

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from serin.metrics.reading import StableHistory
-from serin.rollout.plan import LimitGate, RateGate
+from serin.rollout.gates import LimitGate, RateGate
 from serin.stats import Overdispersion, overdispersion
 from serin.stats.counts import checked_number
 from serin.stats.overdispersion import Source

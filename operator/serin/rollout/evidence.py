@@ -16,7 +16,8 @@ from serin.api.reasons import Reason
 from serin.metrics.reading import Counted, Missing, Outage, Reading
 from serin.rollout.clumping import measured
 from serin.rollout.expected import UNREACHED_SECONDS_MAX, expect
-from serin.rollout.plan import CompareGate, LimitGate, Plan, QueryGate, RateGate, tolerance_of
+from serin.rollout.gates import CompareGate, LimitGate, QueryGate, RateGate, tolerance_of
+from serin.rollout.plan import Plan
 from serin.rollout.state import Attempt, GateState
 from serin.stats import Counts
 from serin.stats.constant import ConstantSettings, ConstantTest

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from serin.rollout.evidence import margin_of
-from serin.rollout.plan import Bake, CompareGate, Plan, QueryGate, tolerance_of
+from serin.rollout.gates import CompareGate, QueryGate, tolerance_of
+from serin.rollout.plan import Bake, Plan
 from serin.rollout.state import Attempt, GateState
 from serin.stats import planning
 from serin.stats.rate import RateSettings, RateTest

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from serin.api.reasons import Reason
-from serin.rollout.plan import CompareGate, HardGate, LimitGate, QueryGate, RateGate
+from serin.rollout.gates import CompareGate, HardGate, LimitGate, QueryGate, RateGate
 from serin.rollout.state import Attempt, GateState
 from serin.stats.evidence import Evidence, Verdict
 from serin.stats.merge import combine

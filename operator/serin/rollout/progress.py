@@ -5,8 +5,9 @@ from __future__ import annotations
 from serin.api.reasons import Reason
 from serin.rollout.evidence import margin_of
 from serin.rollout.forecast import Forecast, expect
+from serin.rollout.gates import CompareGate, QueryGate
 from serin.rollout.look import Look
-from serin.rollout.plan import Approval, Bake, CompareGate, QueryGate, Stage
+from serin.rollout.plan import Approval, Bake, Stage
 from serin.rollout.rulings import Hold, Ruling, Wait
 from serin.rollout.soaking import soaked
 from serin.stats.margin import STABLE_REQUESTS_LEAST

@@ -14,20 +14,8 @@ from serin.api.stages import Validate, absolute_gates
 from serin.api.times import DAYS
 from serin.api.windows import Freeze as ApiFreeze
 from serin.api.windows import Window as ApiWindow
-from serin.rollout.plan import (
-    Approval,
-    Bake,
-    Canary,
-    CompareGate,
-    Gate,
-    HardGate,
-    LimitGate,
-    MarginRule,
-    Plan,
-    QueryGate,
-    Stage,
-    Validation,
-)
+from serin.rollout.gates import CompareGate, Gate, HardGate, LimitGate, MarginRule, QueryGate
+from serin.rollout.plan import Approval, Bake, Canary, Plan, Stage, Validation
 from serin.rollout.ramp import steps_of
 from serin.rollout.windows import Freeze, Window
 

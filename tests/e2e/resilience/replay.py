@@ -20,9 +20,10 @@ from serin.metrics.reading import ArmRef, Arms, CompareNeed, Outage, Reading, Sl
 from serin.metrics.source import MetricSource
 from serin.rollout.decide import decide
 from serin.rollout.desired import weights
+from serin.rollout.gates import CompareGate
 from serin.rollout.observation import Observation, Target
 from serin.rollout.persist import dump_state, load_state
-from serin.rollout.plan import CompareGate, Plan
+from serin.rollout.plan import Plan
 from serin.rollout.state import State
 from serin.traffic.state import Routed, RuleWeights
 from serin.traffic.weights import Units

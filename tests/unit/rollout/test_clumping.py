@@ -16,9 +16,9 @@ from serin.metrics.reading import Counted, Missing, Reading, StableHistory
 from serin.rollout.clumping import ASSUMED
 from serin.rollout.evidence import absorb, open_gates, waiting_gates, with_soak
 from serin.rollout.forecast import expect
+from serin.rollout.gates import LimitGate
 from serin.rollout.judge import reports
 from serin.rollout.persist import UnreadableStatus, dump_state, load_state
-from serin.rollout.plan import LimitGate
 from serin.rollout.state import Attempt, Kind, State
 from serin.stats import Counts, overdispersion
 from tests.unit.rollout.looks import look, plan

@@ -11,8 +11,9 @@ from serin.api.reasons import Reason
 from serin.metrics.reading import Counted, Missing, Outage, Reading
 from serin.rollout.evidence import Around, absorb, margin_of, open_gates, waiting_gates, with_soak
 from serin.rollout.expected import unanswered
+from serin.rollout.gates import CompareGate, LimitGate, MarginRule
 from serin.rollout.judge import judge
-from serin.rollout.plan import CompareGate, LimitGate, MarginRule, Plan
+from serin.rollout.plan import Plan
 from serin.rollout.state import Attempt, GateState, Kind
 from serin.stats import Counts
 from serin.stats.constant import ConstantTest

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from serin.rollout.plan import Bake, Canary, LimitGate, Plan, tolerance_of
+from serin.rollout.gates import LimitGate, tolerance_of
+from serin.rollout.plan import Bake, Canary, Plan
 from tests.unit.rollout.looks import plan
 from tests.unit.rollout.world import plan_from
 

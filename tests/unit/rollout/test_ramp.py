@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serin.rollout.plan import Bake, Canary, LimitGate
+from serin.rollout.gates import LimitGate
+from serin.rollout.plan import Bake, Canary
 from serin.rollout.ramp import harm_budget, steps_of
 from serin.rollout.rules import rule
 from serin.rollout.rulings import Advance, Wait

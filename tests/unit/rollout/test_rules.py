@@ -11,8 +11,9 @@ from serin.api.reasons import Reason
 from serin.metrics.reading import Outage
 from serin.rollout import holds, verdicts
 from serin.rollout.acts import Approved, Order
+from serin.rollout.gates import HardGate, LimitGate
 from serin.rollout.look import Look
-from serin.rollout.plan import Bake, Canary, HardGate, LimitGate
+from serin.rollout.plan import Bake, Canary
 from serin.rollout.rules import RULES, rule
 from serin.rollout.rulings import Advance, Hold, RollBack, TakeAll, Wait
 from serin.rollout.state import End, Placed

@@ -11,8 +11,8 @@ import pytest
 from serin.api.reasons import Reason
 from serin.rollout.decide import decide
 from serin.rollout.decision import Decision
+from serin.rollout.gates import HardGate
 from serin.rollout.observation import Past, Target
-from serin.rollout.plan import HardGate
 from serin.rollout.state import End, Kind, Placed, State
 from serin.traffic.state import Conflict, Routed, RuleWeights
 from serin.traffic.weights import Units, Weights

@@ -25,9 +25,10 @@ from serin.metrics.reading import Counted, Missing, Outage, Reading
 from serin.rollout.acts import Act, Acted
 from serin.rollout.decide import decide
 from serin.rollout.decision import Decision
+from serin.rollout.gates import CompareGate, LimitGate
 from serin.rollout.observation import Observation, Occupant, Past, Refused, Target, Wanted
 from serin.rollout.persist import dump_state, load_state
-from serin.rollout.plan import CompareGate, LimitGate, Plan
+from serin.rollout.plan import Plan
 from serin.rollout.record import is_recorded, last_promotion, with_outcome
 from serin.rollout.report import Subject, status_of
 from serin.rollout.snapshot import plan_of

@@ -1,0 +1,76 @@
+"""What is known of the files that uris mean: by a digest on record, a Job that was asked, or a poll."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from serin.api.model_deployment import ModelDeployment
+from serin.rollout.desired import resolving_attempt
+from serin.rollout.observation import Polling
+from serin.rollout.polling import asked
+from serin.rollout.state import State
+from serin.workloads.fetch import fetched_pin
+from serin.workloads.fetching import Fetching
+from serin.workloads.resolve import Artifact, found_digest, is_unpinned, polled_artifact, resolution, resolve_name
+from serin.workloads.revision import desired_revision
+
+Json = dict[str, Any]
+
+
+def unpinned_files(
+    deployment: str,
+    state: State,
+    wanted: Json | None,
+    revisions: Mapping[str, Json],
+    deployments: Mapping[str, Json],
+    jobs: Mapping[str, Json],
+    pods: list[Json],
+) -> dict[str, Artifact | Fetching]:
+    """What is known of the files of revisions that nobody has pinned yet."""
+    known = ({wanted["metadata"]["name"]: wanted} if wanted is not None else {}) | dict(revisions)
+    names = {placed.revision for placed in (state.stable, state.candidate) if placed is not None}
+    if wanted is not None:
+        names.add(wanted["metadata"]["name"])
+    found: dict[str, Artifact | Fetching] = {}
+    for name in names & known.keys():
+        if not is_unpinned(known[name]):
+            continue
+        polled = polled_artifact(known[name])
+        if polled is not None:
+            found[name] = polled
+            continue
+        # Somebody deleted the record of what runs: it goes on with the files that it has, wherever a tag points now.
+        kept = fetched_pin(deployments.get(name))
+        job = resolve_name(deployment, name, resolving_attempt(state, name))
+        found[name] = Artifact(kept.digest, kept.uri) if kept is not None else resolution(job, jobs.get(job), pods)
+    return found
+
+
+def present(md: ModelDeployment, written: Json | None, state: State) -> Json | None:
+    """The revision of the files that the uri means now; until a poll knows more, that of the spec as it is written."""
+    poll = state.poll
+    if written is None or poll is None or poll.of != written["metadata"]["name"] or poll.artifact is None:
+        return written
+    return desired_revision(md, poll.artifact) if poll.artifact.digest != poll.pinned else written
+
+
+def polling_of(
+    md: ModelDeployment,
+    written: Json | None,
+    state: State,
+    revisions: Mapping[str, Json],
+    jobs: Mapping[str, Json],
+    pods: list[Json],
+) -> Polling | None:
+    """What decides whether the uri is asked about again, and what was answered; None where nobody wants it polled."""
+    every = md.spec.model.poll_interval
+    if every is None or written is None:
+        return None
+    name = written["metadata"]["name"]
+    pinned = found_digest(revisions[name]) if name in revisions else None
+    found = None
+    if state.poll is not None and state.poll.of == name:
+        job = asked(md.metadata.name, state.poll)
+        found = resolution(job, jobs[job], pods) if job in jobs else None
+    return Polling(name, pinned, every.seconds, found)
