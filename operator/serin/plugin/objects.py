@@ -164,6 +164,16 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Polled:
+    """What a poll of the spec's uri has found last; message: why the last one has no answer."""
+
+    at: datetime | None
+    digest: str | None
+    uri: str | None
+    message: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Condition:
     """One condition; status is the word that stands there."""
 
@@ -199,6 +209,7 @@ class Deployment:
     outcome: Outcome | None
     conditions: tuple[Condition, ...]
     instead_of: str | None = None
+    polled: Polled | None = None
 
     @property
     def key(self) -> str:

@@ -14,6 +14,7 @@ from serin.plugin.objects import (
     Measured,
     Outcome,
     Placed,
+    Polled,
     Revision,
     Rollout,
     Stage,
@@ -50,7 +51,16 @@ def deployment_of(raw: Raw, *, details: bool = True) -> Deployment:
         outcome=_outcome(outcome, details=details) if outcome else None,
         conditions=tuple(_condition(one) for one in parts(status, "conditions")),
         instead_of=text(part(status, "instead").get("of")),
+        polled=_polled(part(status, "poll")),
     )
+
+
+def _polled(raw: Raw) -> Polled | None:
+    if not raw:
+        return None
+    found = part(raw, "artifact")
+    digest = text(found.get("digest")) or text(raw.get("pinned"))
+    return Polled(time(raw.get("at")), digest, text(found.get("uri")), text(raw.get("message")))
 
 
 def departed(namespace: str, name: str) -> Deployment:

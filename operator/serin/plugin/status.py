@@ -14,7 +14,7 @@ from rich.tree import Tree
 from serin.plugin.figures import instant, span, stamp
 from serin.plugin.gates import Gates
 from serin.plugin.looks import bar, cell, cells, table, verdict_style
-from serin.plugin.objects import Deployment, Placed, Revision, Rollout
+from serin.plugin.objects import Deployment, Placed, Polled, Revision, Rollout
 from serin.plugin.standing import Standing, standing, style_of, words_of
 
 EARLIER_MAX = 5
@@ -205,12 +205,21 @@ def _facts(md: Deployment, now: datetime) -> RenderableType:
     if rollout is None and md.outcome is not None:
         ended = f"{md.outcome.revision}: {md.outcome.kind} ({md.outcome.reason}) {instant(md.outcome.at, now)}"
         facts.append(("last rollout", Text(ended)))
+    if md.polled is not None:
+        facts.append(("uri polled", Text(_polled(md.polled, now), "yellow" if md.polled.message else "")))
     facts += [(name, Text(value)) for name, value in (("url", md.url), ("in the cluster", md.address)) if value]
     made = table("", "", last_wraps=True)
     made.show_header = False
     for name, value in facts:
         made.add_row(Text(name, "dim"), value)
     return made
+
+
+def _polled(polled: Polled, now: datetime) -> str:
+    """What the uri means, as far as the last poll could say it."""
+    meant = f"it means {polled.digest}" + (f" ({polled.uri})" if polled.uri is not None else "")
+    answer = f"no answer {instant(polled.at, now)}: {polled.message}; before, " if polled.message else ""
+    return f"{answer}{meant}" + ("" if polled.message else f", {instant(polled.at, now)}")
 
 
 def _conditions(md: Deployment, now: datetime) -> RenderableType:

@@ -14,9 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from serin.rollout.instants import stamp
 from serin.rollout.observation import Target
 from serin.rollout.plan import Approval, Validation
+from serin.rollout.state import Poll
 from serin.workloads.jobs import Ended, Running
+from serin.workloads.resolve import Artifact
 from tests.unit.rollout.looks import plan
 from tests.unit.rollout.world import NAME, START, World, at_stage, serving
 
@@ -71,6 +74,15 @@ def bad_from(world: World, bad: float) -> World:
 
 def _serving() -> World:
     return serving("v1", plan(), replicas=2)
+
+
+def _polled() -> World:
+    """An alias has moved and moved back, and the registry is away now."""
+    world = _serving()
+    found = Artifact(f"sha256:{'1' * 64}", "models:/iris/1")
+    at = stamp(world.now)
+    world.state = replace(world.state, poll=Poll("iris-v1", found.digest, 7, at, found, "the registry does not answer"))
+    return ticked(world, 1)
 
 
 def _small() -> World:
@@ -175,6 +187,7 @@ def _judged() -> World:
 
 MAKERS: dict[str, Callable[[], Story]] = {
     "promoted": lambda: story(_serving()),
+    "polled": lambda: story(_polled()),
     "first_deployment": lambda: story(_first()),
     "in_a_canary_stage": lambda: story(_small()),
     "in_bake": lambda: story(ticked(at_stage(_serving(), "v2", 2), 2)),
