@@ -80,7 +80,7 @@ class MeasuredGate(ApiModel):
     name: str
     """The gate's name."""
     verdict: str
-    """pass, fail or undecided."""
+    """What it decided: pass, fail or undecided."""
     metric: str | None = None
     """What was measured."""
     limit: str | None = None
