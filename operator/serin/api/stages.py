@@ -169,11 +169,11 @@ class Stage(ApiModel):
     name: Annotated[str, DNS_LABEL]
     """The stage's name, as status and the STAGE column show it."""
     validation: Annotated[Validate | None, Field(alias="validate")] = None
-    """The candidate is judged on data, by a Job, before the first canary stage. Not for a first deployment, which has
-    nothing to be compared with, nor for going back."""
+    """The candidate is judged on data, by a Job, before its first request. A first deployment is judged by the gates
+    that need no stable; going back to a revision that was stable is not judged."""
     warmup: Warmup | None = None
-    """The candidate is asked until its answers have settled, by a Job, before the first canary stage. Not for a first
-    deployment, nor for going back."""
+    """The candidate is asked until its answers have settled, by a Job, before its first request. Not for going back to
+    a revision that was stable."""
     canary: Canary | None = None
     """The candidate gets a share of the traffic."""
     approval: Approval | None = None

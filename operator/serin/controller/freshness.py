@@ -44,4 +44,5 @@ def _rest(status: Mapping[str, Any]) -> tuple[object, ...]:
     rollout = status.get("rollout") or {}
     messages = sorted((one["type"], one.get("message")) for one in status.get("conditions") or ())
     names = ("url", "address", "selector", "replicas")
-    return (tuple(messages), rollout.get("instant"), *(status.get(name) for name in names))
+    polled = (status.get("poll") or {}).get("message")
+    return (tuple(messages), polled, rollout.get("instant"), *(status.get(name) for name in names))

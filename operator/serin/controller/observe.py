@@ -76,7 +76,7 @@ def observe(raw: Json, md: ModelDeployment, cache: Cache, memory: Memory, state:
     pods = cache.owned("Pod", namespace, name)
     jobs = {obj["metadata"]["name"]: obj for obj in cache.owned("Job", namespace, name)}
     written = desired_revision(md) if md.spec.serving.template is not None else None
-    revision = present(md, written, state)
+    revision = present(md, written, state, revisions)
     actions = unanswered(cache, (namespace, name))
     policy = remembered_plan(md, cache, memory, config)
     source = _source(state, policy, config)

@@ -6,13 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from serin.api.model_deployment import ModelDeployment
+from serin.api.model_revision import SCHEME, ModelRevision, content_hash
+from serin.api.parse import parse_model_revision
 from serin.rollout.desired import resolving_attempt
 from serin.rollout.observation import Polling
 from serin.rollout.polling import asked
+from serin.rollout.record import last_promotion
 from serin.rollout.state import State
 from serin.workloads.fetch import fetched_pin
 from serin.workloads.fetching import Fetching
 from serin.workloads.resolve import Artifact, found_digest, is_unpinned, polled_artifact, resolution, resolve_name
+from serin.workloads.retention import was_stable_for
 from serin.workloads.revision import desired_revision
 
 Json = dict[str, Any]
@@ -47,12 +51,44 @@ def unpinned_files(
     return found
 
 
-def present(md: ModelDeployment, written: Json | None, state: State) -> Json | None:
-    """The revision of the files that the uri means now; until a poll knows more, that of the spec as it is written."""
+def present(md: ModelDeployment, written: Json | None, state: State, revisions: Mapping[str, Json]) -> Json | None:
+    """The revision of the files that the uri means now; until a poll knows more, that of the spec as it is written.
+
+    A spec that comes back after another one means what was promoted of it last: the polls of its first time are
+    forgotten, but their finds are on record as revisions.
+    """
+    if written is None:
+        return None
     poll = state.poll
-    if written is None or poll is None or poll.of != written["metadata"]["name"] or poll.artifact is None:
-        return written
-    return desired_revision(md, poll.artifact) if poll.artifact.digest != poll.pinned else written
+    if poll is None or poll.of != written["metadata"]["name"]:
+        known = promoted_find(md, written, revisions)
+        return desired_revision(md, known) if known is not None else written
+    moved = poll.artifact is not None and poll.artifact.digest != poll.pinned
+    return desired_revision(md, poll.artifact) if moved else written
+
+
+def promoted_find(md: ModelDeployment, written: Json, revisions: Mapping[str, Json]) -> Artifact | None:
+    """What a poll had found of this very spec, if it was promoted later than the files of its first question."""
+    name = written["metadata"]["name"]
+
+    def promoted(revision: Json) -> str:
+        status = revision.get("status") or {}
+        stable = was_stable_for(revision) == md.metadata.uid and status.get("verdict") != "Rejected"
+        return last_promotion(status) if stable else ""
+
+    finds = [one for one in revisions.values() if polled_artifact(one) is not None and _is_find_of(one, written)]
+    best = max(finds, key=promoted, default=None)
+    if best is None or promoted(best) <= (promoted(revisions[name]) if name in revisions else ""):
+        return None
+    return polled_artifact(best)
+
+
+def _is_find_of(revision: Json, written: Json) -> bool:
+    """Whether the revision is of the same spec but for what was found; by content, for the API server adds defaults."""
+    found = parse_model_revision(revision)
+    if not isinstance(found, ModelRevision) or found.spec.scheme != SCHEME:
+        return False
+    return bool(content_hash(found.spec.model_copy(update={"polled": None})) == written["spec"]["contentHash"])
 
 
 def polling_of(
@@ -73,4 +109,4 @@ def polling_of(
     if state.poll is not None and state.poll.of == name:
         job = asked(md.metadata.name, state.poll)
         found = resolution(job, jobs[job], pods) if job in jobs else None
-    return Polling(name, pinned, every.seconds, found)
+    return Polling(name, pinned, every.seconds, found, promoted_find(md, written, revisions))

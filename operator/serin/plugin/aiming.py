@@ -7,6 +7,7 @@
     rollback a candidate                                     the candidate
              none, and what the spec asks for is stable      the stable revision
     retry    none, and an attempt failed or was taken back   the revision of that attempt
+             a first revision that a stage has refused       the candidate; the stage is asked again
 
 The operator decides whether an act is done, by what is there when it looks. Here only that is refused which the status
 shows to be about nothing, so that no object is made for it. An act always names its revision, and an approval its
@@ -117,6 +118,10 @@ def _rollback(md: Deployment, revision: str | None) -> Aim:
 
 
 def _retry(md: Deployment, revision: str | None) -> Aim:
+    if md.candidate is not None and md.rollout is not None and md.rollout.kind == "First":
+        answered = next((one.name for one in md.rollout.checks if one.verdict in {"fail", "undecided"}), None)
+        if answered is not None and revision in {None, md.candidate.revision}:
+            return _aim(md, "Retry", md.candidate, f"whose stage {answered} is asked again")
     if md.candidate is not None:
         raise NothingToDo(f"there is nothing to retry: {md.candidate.revision} is on trial", _look(md))
     ended = md.outcome

@@ -28,7 +28,7 @@ from serin.rollout.plan import Approval
 from serin.rollout.rulings import RollBack, Ruling
 from serin.rollout.starting import FINAL, tried
 from serin.rollout.state import Attempt, End, Kind, Outcome, Placed, State, Step
-from serin.rollout.validation import shut, standing_of
+from serin.rollout.validation import asked_again, shut, standing_of
 
 # Besides those whose answer may not be written yet, as many stay for people to see.
 ACTED_KEPT = 3
@@ -87,7 +87,7 @@ def tell_attempt(attempt: Attempt, candidate: Placed, act: Act, now: datetime) -
         case "Approve":
             return _approve(attempt, candidate, act, now)
         case "Retry":
-            return attempt, Reply("Refused", Answer.NOTHING_TO_RETRY, f"{candidate.revision} is on trial")
+            return _ask_again(attempt, candidate, act, now)
         case _:
             assert_never(act.action)
 
@@ -120,6 +120,18 @@ def _promote(attempt: Attempt, candidate: Placed, act: Act, now: datetime) -> tu
     attempt = record(attempt, now, stage_name(attempt), weight, "order", Reason.ROLLING_OUT, message, actor=act.actor)
     note = Note("Normal", Reason.ROLLING_OUT, f"{candidate.revision}: {message}")
     return attempt, Reply("Done", Answer.PROMOTING, words, note)
+
+
+def _ask_again(attempt: Attempt, candidate: Placed, act: Act, now: datetime) -> tuple[Attempt, Reply]:
+    """Of a first revision that data have refused: the data, too, may have been wrong."""
+    anew = asked_again(attempt) if attempt.kind is Kind.FIRST else None
+    if anew is None:
+        return attempt, Reply("Refused", Answer.NOTHING_TO_RETRY, f"{candidate.revision} is on trial")
+    stage = stage_name(attempt)
+    message = f"stage {stage} is asked again {act.words}"
+    anew = record(anew, now, stage, 0, "retry", Reason.VALIDATING, message, actor=act.actor)
+    note = Note("Normal", Reason.VALIDATING, f"{candidate.revision}: {message}")
+    return anew, Reply("Done", Answer.RETRYING, message, note)
 
 
 def _approve(attempt: Attempt, candidate: Placed, act: Act, now: datetime) -> tuple[Attempt, Reply]:

@@ -173,6 +173,11 @@ def _found_out(seen: Observation, attempt: Attempt, candidate: Placed) -> Target
 
 
 def _uncompared(seen: Observation, state: State, attempt: Attempt, candidate: Placed, now: datetime) -> Decision:
+    if attempt.kind is Kind.FIRST:
+        # Before any act: nobody promotes what data have refused in the meantime.
+        health = seen.health.get(candidate.revision)
+        ready = health is not None and health.ready >= pods_needed(seen.replicas, 100)
+        attempt = validation.go_on(attempt, candidate, seen.name, seen.jobs, now, ready=ready)
     act = next_act(seen)
     if act is not None:
         attempt, reply = tell_attempt(attempt, candidate, act, now)

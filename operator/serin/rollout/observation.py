@@ -68,12 +68,14 @@ class Polling:
     of: the revision of the spec as it is written; what a poll finds belongs to it.
     pinned: the digest that was found for it before its first pod; None while it was not.
     found: what the Job of the next poll says, None while there is none.
+    known: what polls had found before, where other files than the pinned ones were promoted last; None otherwise.
     """
 
     of: str
     pinned: str | None
     interval_seconds: float
     found: Artifact | Fetching | None = None
+    known: Artifact | None = None
 
 
 Wanted: TypeAlias = Target | Refused

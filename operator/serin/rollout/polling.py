@@ -39,7 +39,8 @@ def with_poll(decision: Decision, seen: Observation, now: datetime) -> Decision:
     if poll is None or poll.of != polling.of:
         if polling.pinned is None:
             return decision  # its first question is still open
-        return _again(_keep(decision, Poll(polling.of, polling.pinned, 0, stamp(now))), polling.interval_seconds)
+        begun = Poll(polling.of, polling.pinned, 0, stamp(now), polling.known)
+        return _again(_keep(decision, begun), polling.interval_seconds)
     left = instant_of(poll.at) + polling.interval_seconds - now.timestamp()
     if left > 0:
         return _again(decision, left)
@@ -50,8 +51,15 @@ def with_poll(decision: Decision, seen: Observation, now: datetime) -> Decision:
         return _told(decision, poll, found, polling.interval_seconds, now)
     if ended and isinstance(found, Fetching) and found.state != "running":
         return _failed(decision, poll, found.message, polling.interval_seconds, now)
+    if seen.job_refusal is not None and name not in seen.jobs:
+        decision = _unasked(decision, poll, seen.job_refusal)
     polls = (*decision.desired.polls, ResolveWork(name, seen.wanted.revision))
     return replace(decision, desired=replace(decision.desired, polls=polls))
+
+
+def _unasked(decision: Decision, poll: Poll, words: str) -> Decision:
+    """Nobody could be asked: the question stays open, and is tried again by itself."""
+    return _trouble(_keep(decision, replace(poll, message=words)), poll, words)
 
 
 def _told(decision: Decision, poll: Poll, found: Artifact, interval_seconds: float, now: datetime) -> Decision:
@@ -67,8 +75,11 @@ def _told(decision: Decision, poll: Poll, found: Artifact, interval_seconds: flo
 
 def _failed(decision: Decision, poll: Poll, words: str, interval_seconds: float, now: datetime) -> Decision:
     answered = replace(poll, number=poll.number + 1, at=stamp(now), message=words)
-    decision = _again(_keep(decision, answered), interval_seconds)
-    if poll.message:
+    return _trouble(_again(_keep(decision, answered), interval_seconds), poll, words)
+
+
+def _trouble(decision: Decision, before: Poll, words: str) -> Decision:
+    if before.message:
         return decision  # told when it began
     note = Note("Warning", Reason.ARTIFACT_UNAVAILABLE, f"whether spec.model.uri has moved is not known: {words}")
     return replace(decision, notes=(*decision.notes, note))

@@ -48,7 +48,8 @@ def _validation(stage: ApiStage) -> Validation:
     request = json.dumps(asked.to_dict(), sort_keys=True)
     digest = hashlib.sha256(request.encode()).hexdigest()[:10]
     if isinstance(asked, Validate):
-        absolute = bool(absolute_gates(asked.evaluation))
+        # Without gates it is a program of the user's own, which knows by itself what to judge by.
+        absolute = not asked.evaluation.get("gates") or bool(absolute_gates(asked.evaluation))
         return Validation(stage.name, digest, asked.retry.seconds, "evaluate", absolute, request)
     # A warm-up has no fault that passes by itself: it asks for as long as it may.
     return Validation(stage.name, digest, asked.within.seconds, "warmup", request=request)

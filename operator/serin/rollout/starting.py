@@ -28,6 +28,8 @@ def start(seen: Observation, state: State, now: datetime) -> Decision:
     """
     if state.stable is None and seen.adoptable is not None:
         state = replace(state, stable=adopted(seen.name, seen.adoptable))
+    if state.stable is None:
+        state = replace(state, stable=_answers_again(seen, state))
     match seen.wanted:
         case Refused(reason=reason, message=message):
             return rest(seen, state, Standing("Stalled", reason, message, stalled=True))
@@ -60,6 +62,17 @@ def start(seen: Observation, state: State, now: datetime) -> Decision:
         message = f"{target.revision} starts when slot {slot.slot} is free of {slot.revision} ({slot.pods} pods)"
         return rest(seen, state, Standing("Draining", Reason.ROLLING_OUT, message))
     return _begin(seen, state, target, seen.policy, slot, now)
+
+
+def _answers_again(seen: Observation, state: State) -> Placed | None:
+    """A first revision that was not ready when it was superseded, and is now: it serves for want of a better one."""
+    ended = state.outcome
+    tenant = next((one for one in seen.occupants if ended is not None and one.revision == ended.revision), None)
+    if tenant is None or ended is None or ended.unseen or not isinstance(seen.route, Routed):
+        return None
+    health = seen.health.get(tenant.revision)
+    answers = health is not None and health.ready > 0 and seen.route.reaches(tenant.slot)
+    return Placed(ended.revision, ended.version, tenant.slot, proven=False) if answers else None
 
 
 def _rejected_before(seen: Observation, target: Target) -> str | None:
@@ -151,7 +164,8 @@ def _is_warm(tenant: Occupant, seen: Observation) -> bool:
 
 def _begin(seen: Observation, state: State, target: Target, plan: Plan, slot: Slot, now: datetime) -> Decision:
     stable = state.stable
-    if stable is not None and stable.revision == target.revision:
+    serves = stable is not None and stable.revision == target.revision
+    if serves:
         # It serves for want of a better one and is asked for again: it is tried where it is.
         stable = None
     if stable is None or not stable.proven:
@@ -170,6 +184,8 @@ def _begin(seen: Observation, state: State, target: Target, plan: Plan, slot: Sl
         history_since=instant_of(before.at) if before is not None else 0.0,
         stable_restarts=health.restarts if health is not None else 0,
         placed_at=now.timestamp(),
+        # Users have it: it is not taken from them to be judged.
+        first_traffic=now.timestamp() if serves else 0.0,
         gates=waiting_gates(plan) if kind is Kind.COMPARED else (),
         steps=(_retried(retrying, now),) if retrying is not None else (),
     )

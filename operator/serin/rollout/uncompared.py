@@ -30,7 +30,7 @@ from serin.rollout.ending import end, promote, stay
 from serin.rollout.holds import unvalidated
 from serin.rollout.observation import Observation
 from serin.rollout.state import Attempt, End, Placed, State
-from serin.rollout.validation import go_on, shut, standing_of
+from serin.rollout.validation import shut, standing_of
 from serin.traffic.state import Conflict, Routed
 from serin.workloads.pods import ArmHealth
 
@@ -53,13 +53,10 @@ def first(seen: Observation, state: State, attempt: Attempt, candidate: Placed, 
     wait = _not_ready(seen, state, attempt, health, now)
     if wait is not None:
         return wait
-    before = attempt
-    attempt = go_on(attempt, candidate, seen.name, seen.jobs, now, ready=True)
     if shut(attempt):
-        return _judged(seen, replace(state, attempt=attempt), attempt, now)
-    if attempt.plan.validations and not attempt.first_traffic:
+        return _judged(seen, state, attempt, now)
+    if not attempt.first_traffic:
         attempt = replace(attempt, first_traffic=now.timestamp())
-    if attempt != before:
         state = replace(state, attempt=attempt)
     if state.stable is not None:
         return _replace_unproven(seen, state, state.stable, candidate, health, now)

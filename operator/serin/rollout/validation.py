@@ -34,9 +34,10 @@ Json = Mapping[str, Any]
 def open_validation(attempt: Attempt) -> Validation | None:
     """The validation that is to be passed next; None when all are, or traffic has begun.
 
-    A first deployment is judged by what needs no stable; what was stable before is not judged again.
+    A first deployment is judged by what needs no stable, until it is opened; what was stable before never again.
     """
-    if attempt.stage >= 0 or attempt.kind is Kind.GO_BACK:
+    opened = attempt.kind is Kind.FIRST and attempt.first_traffic
+    if attempt.stage >= 0 or attempt.kind is Kind.GO_BACK or opened:
         return None
     passed = {(one.name, one.digest) for one in attempt.validated if one.verdict == "pass"}
     asked = [one for one in attempt.plan.validations if one.absolute or attempt.kind is Kind.COMPARED]
@@ -46,11 +47,22 @@ def open_validation(attempt: Attempt) -> Validation | None:
 def shut(attempt: Attempt) -> bool:
     """Whether a first revision has to wait for its first request, although its pods may be ready.
 
-    It is opened once: a policy that asks for more later takes nobody's model away. A Promote opens it, too.
+    It is opened once (`Attempt.first_traffic`): a policy that asks for more later takes nobody's model away. A Promote
+    opens it, too, but not past a validation that has failed.
     """
-    ordered = attempt.order is not None and attempt.order.action == "Promote"
-    begun = bool(attempt.first_traffic or attempt.effect_since)
-    return attempt.kind is Kind.FIRST and not begun and not ordered and open_validation(attempt) is not None
+    if attempt.kind is not Kind.FIRST or open_validation(attempt) is None:
+        return False
+    known = standing_of(attempt)
+    failed = known is not None and known.verdict == "fail"
+    return failed or attempt.order is None or attempt.order.action != "Promote"
+
+
+def asked_again(attempt: Attempt) -> Attempt | None:
+    """The attempt with its open validation asked anew, by another Job; None when there is no answer to go past."""
+    known = standing_of(attempt)
+    if known is None or known.verdict is None:
+        return None
+    return _with(attempt, Validated(known.name, known.digest, tries=known.tries + 1))
 
 
 def standing_of(attempt: Attempt) -> Validated | None:

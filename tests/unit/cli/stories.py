@@ -169,6 +169,16 @@ def _warming() -> World:
     return ticked(world, 2)
 
 
+def _first_refused() -> World:
+    """Nothing serves yet, and data have said no to the first version."""
+    world = World(plan(validations=(Validation("holdout", "d1", 600.0),)))
+    world.replicas = 2
+    world.deploy("v1")
+    world = ticked(world, 3)
+    world.answer_jobs("fail")
+    return ticked(world, 2)
+
+
 def _judged() -> World:
     """It has passed on data, and nobody could store the report; it was aborted in its first canary stage."""
     world = serving("v1", plan(validations=(Validation("holdout", "d1", 600.0),)), replicas=2)
@@ -188,6 +198,7 @@ def _judged() -> World:
 MAKERS: dict[str, Callable[[], Story]] = {
     "promoted": lambda: story(_serving()),
     "polled": lambda: story(_polled()),
+    "first_refused": lambda: story(_first_refused()),
     "first_deployment": lambda: story(_first()),
     "in_a_canary_stage": lambda: story(_small()),
     "in_bake": lambda: story(ticked(at_stage(_serving(), "v2", 2), 2)),

@@ -81,6 +81,7 @@ def test_an_approval_names_the_revision_the_stage_and_the_user_that_the_api_serv
         ),
         ("aborted", "retry", "iris-v2", "retrying iris-v2, version v2, whose attempt ended Aborted (Aborted)"),
         ("gone_back_by_hand", "retry", "iris-v2", "retrying iris-v2, version v2, which was rolled back by hand"),
+        ("first_refused", "retry", "iris-v1", "retrying iris-v1, version v1, whose stage holdout is asked again"),
     ],
 )
 def test_each_act_is_about_what_the_status_says_now(

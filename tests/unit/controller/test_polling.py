@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,9 +12,20 @@ from serin.controller.kube import Forbidden
 from serin.workloads.jobs import LABEL_JOB
 from tests.unit.controller.clock import run
 from tests.unit.controller.desk import Desk
-from tests.unit.controller.test_resolving import CONFIGURED, ONE, TWO, digest_of, ends, floating, one, resolves
+from tests.unit.controller.test_resolving import (
+    CONFIGURED,
+    ONE,
+    TWO,
+    digest_of,
+    ends,
+    floating,
+    in_a_minute,
+    one,
+    resolves,
+)
 
 Json = dict[str, Any]
+THREE = f"sha256:{'3' * 64}"
 
 
 def polled(version: str = "1", *, every: str | None = "10m", **more: Any) -> Json:
@@ -66,6 +77,30 @@ async def serving(digest: str = ONE, **more: Any) -> Desk:
     assert desk.condition("Promoted")["status"] == "True"
     gone(desk)
     return desk
+
+
+def ended(desk: Desk, revision: str, kind: str, reason: str) -> None:
+    """The rollout of a candidate is over, as another operator would have stored it; its pods go."""
+    md, record = desk.md, desk.kube.objects["ModelRevision", revision]
+    placed = md["status"]["candidate"]
+    status = {key: one for key, one in md["status"].items() if key not in {"candidate", "rollout"}}
+    at = (datetime.now(UTC) + timedelta(seconds=2)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    status["outcome"] = {"revision": revision, "version": placed["version"], "kind": kind, "reason": reason, "at": at}
+    status["outcome"] |= {"message": "errors", "attempt": 1, "steps": [], "gates": []}
+    told: Json = {"verdict": "Rejected", "verdictReason": reason, "attempts": 1}
+    left = revision
+    if kind == "Promoted":
+        left = md["status"]["stable"]["revision"]
+        status["stable"] = {key: placed[key] for key in ("revision", "version", "slot")}
+        entry = {"at": at, "attempt": 1, "event": "promote"}
+        told = {"verdict": "Stable", "wasStable": True, "stableFor": "uid-iris", "attempts": 1, "record": [entry]}
+        told["verdictReason"] = reason
+    desk.cache.put("ModelRevision", desk.kube.put({**record, "status": {**record["status"], **told}}))
+    desk.cache.put("ModelDeployment", desk.kube.put({**md, "status": status}))
+    pods = desk.kube.objects["Deployment", left]
+    desk.user_applies({**pods, "spec": {**pods["spec"], "replicas": 0}})
+    if ("Pod", f"{left}-pod") in desk.kube.objects:
+        desk.cache.remove("Pod", desk.kube.objects.pop(("Pod", f"{left}-pod")))
 
 
 def test_nothing_is_asked_before_the_interval_is_over() -> None:
@@ -146,13 +181,7 @@ def test_a_tag_that_moves_back_asks_for_the_first_revision_again() -> None:
         await after(desk, 0)
         gone(desk)
         second = desk.md["status"]["candidate"]["revision"]
-        rejected = desk.kube.objects["ModelRevision", second]
-        desk.user_applies({**rejected, "status": {**rejected["status"], "verdict": "Rejected"}})
-        at = desk.md["status"]["poll"]["at"]
-        ended = {"revision": second, "version": "1", "kind": "RolledBack", "reason": "GateFailed", "message": "errors"}
-        status = {key: one for key, one in desk.md["status"].items() if key not in {"candidate", "rollout"}}
-        status["outcome"] = {**ended, "at": at, "attempt": 1, "steps": [], "gates": []}
-        desk.cache.put("ModelDeployment", desk.kube.put({**desk.md, "status": status}))
+        ended(desk, second, "RolledBack", "GateFailed")
         await after(desk, 0)
         assert desk.condition("Stalled")["reason"] == "RolledBack"
         await after(desk, 10)
@@ -180,6 +209,40 @@ def test_an_answer_that_is_none_moves_nothing_and_is_said_once(reason: str) -> N
             assert desk.condition("Promoted")["status"] == "True"
             gone(desk)
         assert len([words for words in desk.recorder.told if "has moved is not known" in words]) == 1
+
+    run(story())
+
+
+def test_a_spec_that_comes_back_means_what_was_promoted_of_it_last() -> None:
+    """Version 2 failed in between and its polls took the place of version 1's: the find that serves goes on serving."""
+
+    async def story() -> None:
+        desk = await serving()
+        await after(desk, 10)
+        resolves(desk, TWO)
+        await after(desk, 0)
+        gone(desk)
+        second = desk.md["status"]["candidate"]["revision"]
+        ended(desk, second, "Promoted", "Promoted")
+        await after(desk, 0)
+        assert desk.md["status"]["stable"]["revision"] == second
+        desk.user_applies(polled("2"))
+        await after(desk, 0)
+        resolves(desk, THREE)
+        await after(desk, 0)
+        gone(desk)
+        ended(desk, desk.md["status"]["candidate"]["revision"], "RolledBack", "GateFailed")
+        await after(desk, 0)
+        assert desk.md["status"]["poll"]["pinned"] == THREE
+        desk.user_applies(polled("1"))
+        await after(desk, 0)
+        assert desk.md["status"]["stable"]["revision"] == second
+        assert "candidate" not in desk.md["status"]
+        assert desk.md["status"]["poll"]["artifact"]["digest"] == TWO
+        await after(desk, 10)
+        resolves(desk, TWO)
+        await after(desk, 0)
+        assert "candidate" not in desk.md["status"]
 
     run(story())
 
@@ -213,6 +276,10 @@ def test_a_job_that_may_not_be_made_is_asked_for_again() -> None:
         await after(desk, 10)
         assert desk.condition("Promoted")["status"] == "True"
         assert 30.0 in desk.later
+        for _ in range(2):
+            await in_a_minute(desk)
+        assert "exceeded quota" in desk.md["status"]["poll"]["message"]
+        assert len([words for words in desk.recorder.told if "exceeded quota" in words]) == 1
         desk.kube.fail = {}
         assert any(line.startswith("create Job iris-p-") for line in await after(desk, 1))
 

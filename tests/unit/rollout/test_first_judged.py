@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from serin.api.names import Slot
 from serin.api.stages import VERSUS_STABLE, absolute_gates
 from serin.evaluate.measures import COMPARISONS
 from serin.rollout.persist import dump_state, load_state
@@ -220,3 +221,162 @@ def test_in_a_route_of_others_it_takes_the_slot_that_gets_nothing() -> None:
     world.tick()
     assert world.state.candidate is not None
     assert world.state.candidate.slot == "b"
+
+
+def reached(world: World) -> list[str]:
+    """Revisions with ready pods that the route leads to."""
+    route = world.route
+    return [name for name, pods in world.pods.items() if pods.ready_now and _leads(route, pods.slot)]
+
+
+def _leads(route: object, slot: Slot) -> bool:
+    return isinstance(route, Routed) and route.reaches(slot)
+
+
+def ticks(world: World, number: int) -> None:
+    for _ in range(number):
+        world.tick()
+
+
+def opened(*gates: Json) -> World:
+    """Version v1 serves and soaks for an hour; where it was judged it has passed."""
+    world = World(plan_from(policy(*gates, soak="1h")))
+    world.deploy("v1")
+    for _ in range(5):
+        world.tick()
+        world.answer_jobs("pass")
+    ticks(world, 2)
+    assert reached(world) == ["iris-v1"]
+    return world
+
+
+def test_nobody_promotes_what_data_refuse_at_the_very_same_look() -> None:
+    """The answer is taken in before the act."""
+    world = deployed(GOOD)
+    world.answer_jobs("fail")
+    world.act("Promote", "iris-v1")
+    world.tick()
+    assert reached(world) == []
+    assert world.state.acted[-1].answer.value == "GateFailed"
+
+
+def test_a_promotion_ends_the_question_that_it_went_past() -> None:
+    """What its Job says later is no news of a revision that a person has promoted."""
+    world = World(plan_from(policy(GOOD, soak="1h")))
+    world.deploy("v1")
+    ticks(world, 4)
+    world.act("Promote", "iris-v1")
+    world.tick()
+    assert world.tick().desired.jobs == ()
+    assert reached(world) == ["iris-v1"]
+
+
+def test_a_stage_that_is_added_while_it_serves_is_about_the_next_revision() -> None:
+    world = opened()
+    world.policy = plan_from(policy(GOOD, soak="1h"))
+    for _ in range(3):
+        assert world.tick().desired.jobs == ()
+    assert reached(world) == ["iris-v1"]
+
+
+def test_a_stage_that_is_added_before_its_pods_are_ready_counts() -> None:
+    """The route leads to the candidate, and nobody is there yet: nothing is taken from anybody."""
+    world = World(plan_from(policy()))
+    world.deploy("v1")
+    world.look()
+    world.pods["iris-v1"].ready = 0
+    ticks(world, 3)
+    world.policy = plan_from(policy(GOOD))
+    ticks(world, 2)
+    world.pods["iris-v1"].ready = None
+    for _ in range(10):
+        world.tick()
+        assert reached(world) == []
+
+
+def test_what_takes_over_from_an_unproven_one_is_judged_whenever_the_stage_came() -> None:
+    """That the route carries the other one's weight says nothing about it."""
+    world = opened()
+    world.deploy("v2")
+    world.tick()
+    for _ in range(3):
+        world.tick()
+        if "iris-v2" in world.pods:
+            world.pods["iris-v2"].ready = 0
+    world.policy = plan_from(policy(GOOD, soak="1h"))
+    ticks(world, 3)
+    world.pods["iris-v2"].ready = None
+    for _ in range(10):
+        world.tick()
+        assert reached(world) == ["iris-v1"]
+
+
+@pytest.mark.parametrize("way", ["reverted", "retried", "route edited"])
+def test_what_serves_keeps_its_traffic_however_it_is_asked_for_again(way: str) -> None:
+    """It was opened once; another attempt of it takes nothing away."""
+    world = opened(GOOD)
+    match way:
+        case "reverted":
+            world.deploy("v2")
+            ticks(world, 2)
+            world.deploy("v1")
+        case "retried":
+            world.act("Abort", "iris-v1")
+            ticks(world, 2)
+            world.act("Retry", "iris-v1")
+        case _:
+            world.policy = plan_from(policy(GOOD, NO_WORSE, soak="1h"))
+            world.edit_route(Units(50, 50))
+            ticks(world, 2)
+            assert share(world) == 100
+    for _ in range(6):
+        world.tick()
+        assert "iris-v1" in reached(world)
+
+
+def test_one_that_answers_again_serves_until_its_successor_has_passed() -> None:
+    """It was not ready when it was superseded; waiting for its pods to go would wait for ever."""
+    world = World(plan_from(policy(soak="1h")))
+    world.deploy("v1")
+    ticks(world, 4)
+    world.pods["iris-v1"].ready = 0
+    world.tick()
+    world.policy = plan_from(policy(GOOD))
+    world.deploy("v2")
+    world.look()
+    world.pods["iris-v1"].ready = None
+    for _ in range(40):
+        world.tick()
+        world.answer_jobs("pass")
+    assert world.state.stable is not None
+    assert world.state.stable.version == "v2"
+
+
+def test_a_program_of_the_users_own_without_gates_is_asked() -> None:
+    """It knows by itself what to judge by; a stage that nobody can judge is never a pass."""
+    raw = policy(GOOD)
+    stage = raw["stages"][0]["validate"]
+    stage["evaluation"]["gates"] = []
+    stage["template"] = {"spec": {"containers": [{"name": "evaluate", "image": "mine", "command": ["judge"]}]}}
+    world = World(plan_from(raw))
+    world.deploy("v1")
+    ticks(world, 10)
+    assert world.jobs
+    assert reached(world) == []
+
+
+def test_a_retry_asks_again_when_the_data_were_wrong() -> None:
+    """By another Job; a revision that was never judged has nothing to be asked again."""
+    world = deployed(GOOD)
+    assert world.answer(world.act("Retry", "iris-v1")) is None
+    world.tick()
+    assert world.state.acted[-1].answer.value == "NothingToRetry"
+    world.answer_jobs("fail")
+    ticks(world, 2)
+    first = set(world.jobs)
+    world.act("Retry", "iris-v1")
+    ticks(world, 2)
+    assert world.state.acted[-1].answer.value == "Retrying"
+    assert len(set(world.jobs) - first) == 1
+    world.answer_jobs("pass")
+    assert until_promoted(world)
