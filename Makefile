@@ -100,7 +100,7 @@ unit: setup helm ## unit tests: seconds, no cluster
 
 .PHONY: simulation
 simulation: setup ## the tests' error rates, simulated: a minute or two
-	$(BIN)/pytest tests/simulation
+	$(BIN)/pytest --numprocesses auto tests/simulation
 
 .PHONY: cluster-tests
 cluster-tests: tools helm ## integration and end-to-end tests on the local cluster
