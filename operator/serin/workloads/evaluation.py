@@ -19,7 +19,7 @@ from serin.api.model_deployment import ModelDeployment
 from serin.api.names import GROUP, LABEL_DEPLOYMENT, LABEL_MANAGED, MANAGED_BY, Slot, slot_service
 from serin.api.quantities import Seconds
 from serin.api.stages import absolute_gates
-from serin.workloads.jobs import LABEL_JOB, LABEL_STAGE
+from serin.workloads.jobs import LABEL_CONTAINER, LABEL_JOB, LABEL_STAGE
 from serin.workloads.ownership import object_metadata
 from serin.workloads.report_place import REPORT_SECONDS_MAX, add_report_place, report_arguments, report_name
 
@@ -103,7 +103,7 @@ def stage_job(
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": object_metadata(md, name, {LABEL_STAGE: stage}),
+        "metadata": object_metadata(md, name, {LABEL_STAGE: stage, LABEL_CONTAINER: program}),
         "spec": {
             "backoffLimit": TRIES_MAX - 1,
             "activeDeadlineSeconds": math.ceil(seconds),
