@@ -114,6 +114,39 @@ def test_what_is_on_trial_goes_on_by_the_plan_it_began_with(evaluation: Json, te
     run(story())
 
 
+def by_itself(version: str, generation: int, stages: list[Json]) -> Json:
+    """A version whose ModelDeployment has stages of its own."""
+    raw = copy.deepcopy(md(version, rollout={"stages": stages}))
+    raw["metadata"]["generation"] = generation
+    return raw
+
+
+@pytest.mark.parametrize(("evaluation", "template", "words"), BROKEN)
+def test_nor_is_it_left_alone_when_the_stages_are_its_own(evaluation: Json, template: Json, words: str) -> None:
+    """They cannot be read, so nothing starts; what is on trial has its plan, and what serves is looked after."""
+
+    async def story() -> None:
+        desk = Desk(by_policy("1", 1), configured("a:1"))
+        desk.user_applies(shared([CANARY]))
+        await in_mid_canary(desk)
+        stages = judging(evaluation, template)
+        desk.user_applies(by_itself("2", 3, stages))
+        await desk.look()
+        assert desk.md["status"]["candidate"]["version"] == "2"
+        desk.user_applies(by_itself("1", 4, stages))
+        for _ in range(2):
+            await desk.look()
+        assert "candidate" not in desk.md["status"]
+        assert stalled(desk).startswith("InvalidSpec: spec.rollout.stages[0].validate.")
+        assert words in stalled(desk)
+        assert await desk.look() == [], "it is said once"
+        desk.user_applies(by_policy("1", 5))
+        await desk.look()
+        assert stalled(desk) == "", "and is well when the spec is"
+
+    run(story())
+
+
 def test_a_job_that_cannot_be_made_is_a_hold_in_words() -> None:
     """The net: whatever the reading of policies has missed ends no look."""
 
