@@ -59,6 +59,11 @@ def parse_rollout_action(raw: Mapping[str, Any]) -> RolloutAction | InvalidSpec:
 Resource = TypeVar("Resource", bound=ApiModel)
 
 
+def parse_part(kind: type[Resource], raw: Any) -> Resource | InvalidSpec:
+    """Read a part of a resource that was kept by itself; fields are said from there."""
+    return _parse(kind, raw) if isinstance(raw, dict) else InvalidSpec(kind.__name__.lower(), "must be an object")
+
+
 def _parse(kind: type[Resource], raw: Mapping[str, Any]) -> Resource | InvalidSpec:
     try:
         return kind.model_validate(dict(raw))

@@ -1,13 +1,13 @@
 """Stages: the way of a candidate from its first request to being stable."""
 
 import itertools
-import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field
 
 from serin.api.gates import GATES_MAX, Gate
+from serin.api.job_request import Body, Evaluation, JobTemplate
 from serin.api.lists import LIST_SET, list_map, unique_names, unique_values
 from serin.api.quantities import Seconds
 from serin.api.report_place import ReportPlace
@@ -20,30 +20,11 @@ STAGES_MAX = 16
 StageKind = Literal["validate", "warmup", "canary", "approval", "bake"]
 Advance = Literal["notFailing", "passed"]
 
-EVALUATION_BYTES_MAX = 32_768
-"""A policy is one object of at most 1.5 MB in etcd, and the Job carries the text as an annotation."""
-
-_FILLED_IN = "revision and endpoints are filled in by Serin; describe how the model is asked in endpoint"
-
-_OPEN: dict[str, Any] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-_EVALUATION = _OPEN | {"required": ["task", "datasets", "gates", "endpoint"]}
-
 GateNames = Annotated[
     list[Annotated[str, DNS_LABEL]],
     Field(max_length=GATES_MAX, json_schema_extra=LIST_SET),
     AfterValidator(unique_values),
 ]
-
-
-def _fits(evaluation: dict[str, Any]) -> dict[str, Any]:
-    missing = [name for name in _EVALUATION["required"] if name not in evaluation]
-    if missing:
-        raise ValueError(f"{missing[0]} is required; docs/validation.md has every field")
-    if "endpoints" in evaluation or "revision" in evaluation:
-        raise ValueError(_FILLED_IN)
-    if len(json.dumps(evaluation).encode()) > EVALUATION_BYTES_MAX:
-        raise ValueError(f"must be at most {EVALUATION_BYTES_MAX} bytes of JSON; the data belong into a volume")
-    return evaluation
 
 
 class Validate(ApiModel):
@@ -53,10 +34,10 @@ class Validate(ApiModel):
     your own may stand in for it when it leaves the same short answer as its termination message (docs/validation.md).
     """
 
-    evaluation: Annotated[dict[str, Any], AfterValidator(_fits), WithJsonSchema(_EVALUATION)]
+    evaluation: Evaluation
     """What `serin evaluate` takes, without revision; of the endpoints only one, under endpoint, and without its url:
     Serin puts in the addresses of candidate and stable. docs/validation.md has every field."""
-    template: Annotated[dict[str, Any], WithJsonSchema(_OPEN)] | None = None
+    template: JobTemplate | None = None
     """The pod of the Job as far as it is yours: volumes with the data, and of the container evaluate what is to be
     different or added (volumeMounts, resources, env; image and command for a program of your own)."""
     deadline: Seconds = Seconds("1h")
@@ -73,13 +54,19 @@ VERSUS_STABLE = frozenset({"agreement", "negativeFlipRate", "positiveFlipRate"})
 
 
 def absolute_gates(evaluation: Mapping[str, Any]) -> list[Any]:
-    """The gates of an evaluation that can decide while nothing serves."""
-    return [
-        gate
-        for gate in evaluation.get("gates") or ()
-        if not isinstance(gate, Mapping)
-        or (gate.get("maxDropVersusStable") is None and gate.get("metric") not in VERSUS_STABLE)
-    ]
+    """The gates of an evaluation that can decide while nothing serves.
+
+    A gate that is no object is among them: the program says what is wrong with it.
+    """
+    gates = evaluation.get("gates")
+    return [gate for gate in (gates if isinstance(gates, list) else ()) if not _versus_stable(gate)]
+
+
+def _versus_stable(gate: Any) -> bool:
+    if not isinstance(gate, Mapping):
+        return False
+    metric = gate.get("metric")
+    return gate.get("maxDropVersusStable") is not None or (isinstance(metric, str) and metric in VERSUS_STABLE)
 
 
 class WarmupRequest(ApiModel):
@@ -87,7 +74,7 @@ class WarmupRequest(ApiModel):
 
     path: Annotated[str, Field(pattern="^/", max_length=1024)]
     """Where to, below the model's address: /v2/models/iris/infer."""
-    body: Annotated[dict[str, Any], WithJsonSchema(_OPEN)]
+    body: Body
     """The request, sent by POST as JSON."""
 
 
@@ -109,7 +96,7 @@ class Warmup(ApiModel):
     """How long it may take."""
     request_timeout: Seconds = Seconds("30s")
     """For one request; the first ones of a large model may take long."""
-    template: Annotated[dict[str, Any], WithJsonSchema(_OPEN)] | None = None
+    template: JobTemplate | None = None
     """The pod of the Job as far as it is yours, with a container called warmup where that is to be different."""
 
 

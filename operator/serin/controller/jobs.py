@@ -17,7 +17,7 @@ from serin.controller.kube import JOB, Conflict, Forbidden, Invalid, Kube
 from serin.controller.observe import View
 from serin.rollout.decision import Decision, JobWork, ResolveWork
 from serin.rollout.plan import Plan
-from serin.workloads.evaluation import stage_job
+from serin.workloads.evaluation import NoJob, stage_job
 from serin.workloads.jobs import LABEL_STAGE, Running
 from serin.workloads.resolve import resolve_job
 
@@ -58,18 +58,21 @@ class Jobs:
         asked = [one for one in plan.validations if one.name == work.stage] if isinstance(plan, Plan) else []
         if not asked:
             return "the policy cannot be read now"
-        job = stage_job(
-            view.md,
-            asked[0].program,
-            asked[0].request,
-            name=work.name,
-            stage=work.stage,
-            revision=work.revision,
-            attempt=work.attempt,
-            candidate=work.candidate,
-            stable=work.stable,
-            image=self._config.evaluation_image,
-        )
+        try:
+            job = stage_job(
+                view.md,
+                asked[0].program,
+                asked[0].request,
+                name=work.name,
+                stage=work.stage,
+                revision=work.revision,
+                attempt=work.attempt,
+                candidate=work.candidate,
+                stable=work.stable,
+                image=self._config.evaluation_image,
+            )
+        except NoJob as error:  # a policy is read before it gets here, so this is what that reading has missed
+            return f"the Job cannot be made: {asked[0].program}: {error}"
         return await self._create(view, work.name, job)
 
     async def resolve(self, view: View, work: ResolveWork) -> str | None:

@@ -41,6 +41,7 @@ class Memory:
     state: newer than the status by the evidence since the last write; None before the first look.
     stored: the landmark that the status had when `state` was last in step with it.
     pending: readings that were taken and are in no remembered state yet.
+    unread: why the spec's own stages cannot be read, None when they can.
     written_at: monotonic seconds of the last write of the status.
     plan: what an attempt that starts now would go by, and of which generation and policy version that is.
     refusal: what the API server said when it refused the candidate's Deployment.
@@ -56,6 +57,7 @@ class Memory:
     stored: tuple[object, ...] | None = None
     pending: tuple[Reading | Outage, ...] = ()
     plan: tuple[tuple[int, int], Plan | Refused] | None = None
+    unread: Refused | None = None
     written_at: float = field(default=float("-inf"))
     verified: dict[str, bool] = field(default_factory=dict)
     refusal: str | None = None

@@ -128,6 +128,20 @@ def parse(raw: Json) -> ModelDeployment | InvalidSpec:
     return parse_model_deployment(raw)
 
 
+def without_stages(raw: Json, fault: InvalidSpec) -> ModelDeployment | InvalidSpec:
+    """What is left to go by where only the spec's own stages cannot be read and something serves or is on trial.
+
+    No attempt can start then, but one that is under way has its plan, and weights and pods have to be looked after.
+    """
+    status = raw.get("status") or {}
+    if not fault.field.startswith("spec.rollout.stages") or not (status.get("stable") or status.get("candidate")):
+        return fault
+    spec = raw["spec"]
+    rollout = {name: value for name, value in spec["rollout"].items() if name != "stages"}
+    left = parse_model_deployment({**raw, "spec": {**spec, "rollout": rollout}})
+    return fault if isinstance(left, InvalidSpec) else left
+
+
 def carried(view: View, decision: Decision, route: Json | None) -> Weights | None:
     """The weights that the decision wanted, if `route`, which is what this look left, has them."""
     state = view.router.observe(route, view.md)

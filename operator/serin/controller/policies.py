@@ -24,6 +24,8 @@ from serin.workloads.evaluation import has_image
 
 def remembered_plan(md: ModelDeployment, cache: Cache, memory: Memory, config: Config) -> Plan | Refused:
     """`plan_for`, worked out once for each generation of the deployment and version of its policy."""
+    if memory.unread is not None:
+        return memory.unread
     reference = md.spec.rollout.policy_ref
     version = cache.version("RolloutPolicy", md.metadata.namespace, reference.name) if reference is not None else 0
     key = (md.metadata.generation, version)

@@ -23,12 +23,13 @@ from serin.controller.freshness import due_seconds
 from serin.controller.invalid import invalid_status
 from serin.controller.kube import Conflict, Unavailable
 from serin.controller.memory import Key, Memory
-from serin.controller.observe import View, carried, observe, parse
+from serin.controller.observe import View, carried, observe, parse, without_stages
 from serin.controller.telemetry import Telemetry
 from serin.controller.wants import beginning, unreadable, want_of
 from serin.metrics.reading import Reading
 from serin.rollout.decide import decide
 from serin.rollout.decision import Decision, Note
+from serin.rollout.observation import Refused
 from serin.rollout.persist import landmark, load_state
 from serin.rollout.report import Subject, status_of
 from serin.rollout.state import State
@@ -98,6 +99,10 @@ class Reconciler:
             return
         memory = self._memory(key, raw)
         md = parse(raw)
+        memory.unread = None
+        if isinstance(md, InvalidSpec):
+            fault, md = md, without_stages(raw, md)
+            memory.unread = Refused(fault.reason, str(fault), own=True)
         now = datetime.now(UTC)
         if isinstance(md, InvalidSpec):
             self._evidence.drop(key)

@@ -43,11 +43,12 @@ class Answer:
 def read_answer(ended: Ended, revision: str) -> Answer:
     """Verdict, whether only a person can help, words, and what became of the report.
 
-    Whatever cannot be read is undecided, never a pass. What is said of the report changes no verdict.
+    Whatever cannot be read is undecided, never a pass; so is a pass that something beside it denies. What is said of
+    the report changes no verdict.
     """
     try:
         raw = json.loads(ended.answer) if ended.answer else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         raw = {}
     if not isinstance(raw, dict) or raw.get("verdict") not in ("pass", "fail", "undecided"):
         words = ended.failed or "it ended"
@@ -57,9 +58,33 @@ def read_answer(ended: Ended, revision: str) -> Answer:
         return Answer("undecided", True, f"the answer is about {raw['revision']} and not about {revision}")
     report = _report(raw)
     message = "; ".join([*_words(raw), *_report_words(report)]) or "no words"
-    if raw["verdict"] == "pass" and (raw.get("fault") or not _gates(raw)):
-        return Answer("undecided", True, f"a pass without a gate, or beside a fault, is none; {message}", report)
+    if raw["verdict"] == "pass" and (why := _no_pass(raw, ended)) is not None:
+        return Answer("undecided", True, f"{why}; {message}", report, _measured(raw))
     return Answer(raw["verdict"], _fault(raw).get("effect") != "hold", message, report, _measured(raw))
+
+
+def _no_pass(raw: Json, ended: Ended) -> str | None:
+    """Why what calls itself a pass is none, in words."""
+    if ended.failed is not None:
+        return f"the Job said pass and failed ({ended.failed[:300]}), so it is none"
+    gates = raw.get("gates")
+    if raw.get("fault") or not isinstance(gates, list) or not gates:
+        return "a pass without a gate, or beside a fault, is none"
+    # Of more gates than there is room for, those that pass are left out: what is here speaks for all.
+    return next(
+        (f"a pass {words} is none" for place, gate in enumerate(gates) if (words := _against(place, gate))), None
+    )
+
+
+def _against(place: int, gate: Any) -> str | None:
+    """What a gate has against a pass; None when it is one."""
+    name, verdict = (gate.get("name"), gate.get("verdict")) if isinstance(gate, dict) else (None, None)
+    if not isinstance(name, str) or not name:
+        return f"whose gates[{place}] has no name"
+    if verdict == "pass":
+        return None
+    said = verdict if verdict in ("fail", "undecided") else "nothing that is a verdict"
+    return f"whose gate {name[:64]} says {said}"
 
 
 def _fault(raw: Json) -> Json:
@@ -119,4 +144,9 @@ def _gate(raw: Json) -> Json:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number of four hundred digits
+        return False

@@ -35,10 +35,14 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Why nothing can be made of the spec: a closed reason, the field, and what to do."""
+    """Why nothing can be made of the spec: a closed reason, the field, and what to do.
+
+    own: whether it is about the ModelDeployment's own words, which is said even when nothing is to be rolled out.
+    """
 
     reason: Reason
     message: str
+    own: bool = False
 
 
 class Past(StrEnum):

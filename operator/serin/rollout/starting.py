@@ -43,7 +43,11 @@ def start(seen: Observation, state: State, now: datetime) -> Decision:
     if not retrying:
         state = replace(state, retrying=None)  # the spec asks for something else by now
     if state.stable is not None and state.stable.proven and state.stable.revision == target.revision:
-        return _serve(seen, replace(state, retrying=None), target)
+        decision = _serve(seen, replace(state, retrying=None), target)
+        if isinstance(seen.policy, Refused) and seen.policy.own:
+            words = Standing("Stalled", seen.policy.reason, seen.policy.message, stalled=True)
+            decision = replace(decision, standing=words)
+        return decision
     ended = state.outcome
     if ended is not None and ended.revision == target.revision and ended.end in FINAL and not retrying:
         return rest(seen, state, resting(ended, state))

@@ -17,9 +17,10 @@ from typing import Any, Final, Literal, TypeAlias, assert_never
 
 from serin.api.model_deployment import ModelDeployment
 from serin.api.names import GROUP, LABEL_DEPLOYMENT, LABEL_MANAGED, MANAGED_BY, Slot, slot_service
+from serin.api.parse import InvalidSpec, parse_part
 from serin.api.quantities import Seconds
-from serin.api.stages import absolute_gates
-from serin.workloads.jobs import LABEL_JOB, LABEL_STAGE
+from serin.api.stages import Validate, Warmup, absolute_gates
+from serin.workloads.jobs import LABEL_CONTAINER, LABEL_JOB, LABEL_STAGE
 from serin.workloads.ownership import object_metadata
 from serin.workloads.report_place import REPORT_SECONDS_MAX, add_report_place, report_arguments, report_name
 
@@ -41,9 +42,14 @@ Program: TypeAlias = Literal["evaluate", "warmup"]
 """What runs, and what its container is called."""
 
 
+class NoJob(ValueError):
+    """Nothing can be made of what a stage asks for; the words name the field."""
+
+
 def has_image(program: Program, request: str) -> bool:
     """Whether a stage's own template says which image runs."""
-    return bool(_container(program, _template(json.loads(request))).get("image"))
+    container = _container(program, _template(json.loads(request)))
+    return container is not None and bool(container.get("image"))
 
 
 def stage_job(
@@ -72,38 +78,40 @@ def stage_job(
         candidate: Its slot.
         stable: The slot of who serves; None for a first revision, which is judged by itself.
         image: What runs where the template says nothing.
+
+    Raises:
+        NoJob: Nothing can be made of the request; the words name the field.
     """
-    asked = json.loads(request)
+    asked = _asked(program, request)
     template = _template(asked)
+    metadata, pod = template["metadata"], template["spec"]
     labels = {LABEL_DEPLOYMENT: md.metadata.name, LABEL_MANAGED: MANAGED_BY, LABEL_JOB: name, LABEL_STAGE: stage}
-    metadata = template.setdefault("metadata", {})
-    metadata["labels"] = {**(metadata.get("labels") or {}), **labels}
+    metadata["labels"] |= labels
     config, seconds = _question(md, program, asked, revision, candidate, stable)
     if program == "evaluate":
         config["attempt"] = attempt
-    metadata["annotations"] = {**(metadata.get("annotations") or {}), ANNOTATION: json.dumps(config)}
-    pod = template.setdefault("spec", {})
+    metadata["annotations"][ANNOTATION] = json.dumps(config)
     pod["restartPolicy"] = "Never"
     report = asked.get("report")
     if report is None:
-        container = _complete(pod, program, image, ["--output", REPORTS] if program == "evaluate" else [])
+        container = _complete(template, program, image, ["--output", REPORTS] if program == "evaluate" else [])
     else:
         kept_as = report_name(str(md.metadata.namespace), md.metadata.name, revision, attempt, stage)
-        container = _complete(pod, program, image, report_arguments(report, kept_as))
+        container = _complete(template, program, image, report_arguments(report, kept_as))
         add_report_place(pod, container, report)
         seconds += REPORT_SECONDS_MAX
     urls = {"CANDIDATE": _address(md, candidate)}
     if stable is not None:
         urls["STABLE"] = _address(md, stable)
     container["env"] = [
-        *(container.get("env") or []),
+        *container.get("env", []),
         {"name": "SERIN_REVISION", "value": revision},
         *({"name": f"SERIN_{arm}_URL", "value": url} for arm, url in urls.items()),
     ]
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": object_metadata(md, name, {LABEL_STAGE: stage}),
+        "metadata": object_metadata(md, name, {LABEL_STAGE: stage, LABEL_CONTAINER: program}),
         "spec": {
             "backoffLimit": TRIES_MAX - 1,
             "activeDeadlineSeconds": math.ceil(seconds),
@@ -115,6 +123,18 @@ def stage_job(
             "template": template,
         },
     }
+
+
+def _asked(program: Program, request: str) -> Json:
+    """The stage, checked anew: whoever kept it may have been another version."""
+    kind: type[Validate | Warmup] = Validate if program == "evaluate" else Warmup
+    try:
+        found = parse_part(kind, json.loads(request))
+    except ValueError as error:
+        raise NoJob(f"is no JSON: {error}") from error
+    if isinstance(found, InvalidSpec):
+        raise NoJob(str(found))
+    return found.to_dict()
 
 
 def _question(
@@ -140,8 +160,8 @@ def evaluation_config(
 
     Without stable the gates that compare with it are left out.
     """
-    config = {key: copy.deepcopy(value) for key, value in evaluation.items() if key != "endpoint"}
-    endpoint = evaluation.get("endpoint") or {}
+    config = _present({key: copy.deepcopy(value) for key, value in evaluation.items() if key != "endpoint"})
+    endpoint = _present(evaluation.get("endpoint"))
     both = {
         arm: {**copy.deepcopy(endpoint), "url": _address(md, slot)}
         for arm, slot in (("candidate", candidate), ("stable", stable))
@@ -172,25 +192,31 @@ def _address(md: ModelDeployment, slot: Slot) -> str:
 
 
 def _template(asked: Mapping[str, Any]) -> Json:
-    return copy.deepcopy(dict(asked.get("template") or {}))
+    """The user's part of the pod, to be added to, down to its containers without nulls."""
+    template = _present(copy.deepcopy(asked.get("template")))
+    metadata, pod = _present(template.get("metadata")), _present(template.get("spec"))
+    metadata |= {name: _present(metadata.get(name)) for name in ("labels", "annotations")}
+    pod["containers"] = [_present(one) for one in pod.get("containers", [])]
+    return template | {"metadata": metadata, "spec": pod}
 
 
-def _container(program: Program, template: Mapping[str, Any]) -> Json:
-    containers = (template.get("spec") or {}).get("containers") or []
-    return next((one for one in containers if isinstance(one, dict) and one.get("name") == program), {})
+def _present(raw: Mapping[str, Any] | None) -> Json:
+    """An object without its nulls: to Kubernetes a null is what was never written, and so it is here."""
+    return {key: value for key, value in (raw or {}).items() if value is not None}
 
 
-def _complete(pod: Json, program: Program, image: str | None, place: list[str]) -> Json:
+def _container(program: Program, template: Mapping[str, Any]) -> Json | None:
+    return next((one for one in template["spec"]["containers"] if one.get("name") == program), None)
+
+
+def _complete(template: Json, program: Program, image: str | None, place: list[str]) -> Json:
     """Add what the program needs; where the user says something else, that stands. Returns its container."""
-    containers = pod.setdefault("containers", [])
-    container: Json | None = next(
-        (one for one in containers if isinstance(one, dict) and one.get("name") == program), None
-    )
+    pod, container = template["spec"], _container(program, template)
     if container is None:
         container = {"name": program}
-        containers.append(container)
-    if image is not None:
-        container.setdefault("image", image)
+        pod["containers"].append(container)
+    if image is not None and not container.get("image"):
+        container["image"] = image
     container.setdefault("command", ["serin", program])
     arguments = ["--config", f"{FOLDER}/{CONFIG_FILE}", *place, "--termination-log", "/dev/termination-log"]
     container.setdefault("args", arguments)

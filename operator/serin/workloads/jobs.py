@@ -17,6 +17,8 @@ LABEL_JOB: Final = f"{GROUP}/job"
 """On the Job's pods: its name. They carry no revision and no slot, for they serve nobody."""
 LABEL_STAGE: Final = f"{GROUP}/stage"
 """On the Job and its pods: the stage that asks, for people and log queries."""
+LABEL_CONTAINER: Final = f"{GROUP}/container"
+"""On the Job: the container that answers. Its pod may hold others, of the user's template or injected."""
 
 
 WAITS_CHARACTERS_MAX: Final = 300
@@ -34,9 +36,9 @@ class Running:
 class Ended:
     """The Job has ended.
 
-    answer: the termination message of its last pod, "" for none. failed: why the Job failed, None when it did not.
-    at: when, in seconds since 1970. heard: whether a pod of it that has ended was seen. Jobs and pods come by watches
-    of their own, so a Job can be over a moment before its pod's last words are here.
+    answer: the termination message of its last pod's own container, "" for none. failed: why the Job failed, None when
+    it did not. at: when, in seconds since 1970. heard: whether a pod of it that has ended was seen. Jobs and pods come
+    by watches of their own, so a Job can be over a moment before its pod's last words are here.
     """
 
     answer: str
@@ -63,7 +65,8 @@ def job_state(job: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) -> JobS
     if not complete and not failed:
         waits = why_waiting(mine[-1]) if mine else None
         return Running(waits[:WAITS_CHARACTERS_MAX] if waits is not None else None)
-    answers = [answer for pod in mine if (answer := _last_words(pod))]
+    own = str((job["metadata"].get("labels") or {}).get(LABEL_CONTAINER))
+    answers = [answer for pod in mine if (answer := _last_words(pod, own))]
     answer = answers[-1] if answers else ""
     heard = any(pod.get("status", {}).get("phase") in ("Succeeded", "Failed") for pod in mine)
     said = conditions["Complete" if complete else "Failed"]
@@ -71,8 +74,13 @@ def job_state(job: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) -> JobS
     return Ended(answer, None if complete else f"{said.get('reason')}: {said.get('message')}", at, heard)
 
 
-def _last_words(pod: Mapping[str, Any]) -> str:
-    for state in pod.get("status", {}).get("containerStatuses") or []:
+def container_states(pod: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """What the kubelet says of the container that answers; of a sidecar it is said elsewhere, or by another name."""
+    return [one for one in pod.get("status", {}).get("containerStatuses") or [] if one.get("name") == name]
+
+
+def _last_words(pod: Mapping[str, Any], container: str) -> str:
+    for state in container_states(pod, container):
         for when in ("state", "lastState"):
             words = ((state.get(when) or {}).get("terminated") or {}).get("message")
             if words:

@@ -19,9 +19,9 @@ from typing import Any, Final
 from serin.api.model_deployment import ModelDeployment
 from serin.api.model_revision import ModelRevision
 from serin.api.names import LABEL_DEPLOYMENT, LABEL_MANAGED, MANAGED_BY
-from serin.workloads.fetch import Fetcher, resolve_pod
+from serin.workloads.fetch import RESOLVE_CONTAINER, Fetcher, resolve_pod
 from serin.workloads.fetching import Fetching, failure
-from serin.workloads.jobs import LABEL_JOB, Ended, job_state
+from serin.workloads.jobs import LABEL_CONTAINER, LABEL_JOB, Ended, container_states, job_state
 from serin.workloads.ownership import object_metadata
 
 Json = dict[str, Any]
@@ -122,7 +122,7 @@ def resolve_job(md: ModelDeployment, revision: ModelRevision, name: str, fetcher
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": object_metadata(md, name, {}),
+        "metadata": object_metadata(md, name, {LABEL_CONTAINER: RESOLVE_CONTAINER}),
         "spec": {
             "backoffLimit": TRIES_MAX - 1,
             "activeDeadlineSeconds": math.ceil(seconds) + START_SECONDS_MAX,
@@ -171,7 +171,7 @@ def resolution(name: str, job: Mapping[str, Any] | None, pods: Iterable[Mapping[
 def _artifact(answer: str) -> Artifact | None:
     try:
         raw = json.loads(answer)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(raw, dict) or raw.get("outcome") != "resolved" or not _is_digest(raw.get("digest")):
         return None
@@ -193,7 +193,7 @@ def _last_end(pods: Iterable[Mapping[str, Any]]) -> Json | None:
     """How the newest pod that failed did so, while the Job tries again."""
     newest = sorted(pods, key=lambda pod: pod["metadata"].get("creationTimestamp", ""), reverse=True)
     for pod in newest:
-        for status in pod.get("status", {}).get("containerStatuses") or []:
+        for status in container_states(pod, RESOLVE_CONTAINER):
             ended = (status.get("state") or {}).get("terminated")
             if ended and ended.get("exitCode"):
                 return dict(ended)

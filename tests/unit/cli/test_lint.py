@@ -75,6 +75,14 @@ def test_the_samples_have_no_error(path: Any) -> None:
     assert [one for one in said(*raws) if one.startswith("error")] == []
 
 
+def test_what_a_job_could_not_be_made_of_is_an_error_at_its_field() -> None:
+    """The API server takes any evaluation and any template of a Job; here it is said before it is applied."""
+    evaluation = {"task": "regression", "datasets": [], "gates": 5, "endpoint": {}}
+    stages = [{"name": "holdout", "validate": {"evaluation": evaluation}}, *GOOD["stages"]]
+    words = "error spec.rollout.stages[0].validate.evaluation.gates: must be a list of objects"
+    assert any(one.startswith(words) for one in said(good(stages=stages)))
+
+
 def test_an_unknown_field_is_an_error_at_its_path() -> None:
     """The API server prunes it without a word when validation is not strict."""
     raw = good()

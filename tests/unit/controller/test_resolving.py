@@ -53,7 +53,10 @@ def ends(desk: Desk, answer: Json, *, code: int = 0) -> None:
     pod = {
         "kind": "Pod",
         "metadata": {"name": f"{name}-pod", "labels": labels},
-        "status": {"phase": "Failed" if code else "Succeeded", "containerStatuses": [{"name": "r", "state": ended}]},
+        "status": {
+            "phase": "Failed" if code else "Succeeded",
+            "containerStatuses": [{"name": "serin-resolve", "state": ended}],
+        },
     }
     desk.user_applies(pod)
     condition = {"type": "Failed" if code else "Complete", "status": "True", "reason": "R", "message": "M"}

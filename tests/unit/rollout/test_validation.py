@@ -26,6 +26,7 @@ from tests.unit.rollout.looks import CANDIDATE, attempt, by_plan, look, seen
 
 HOLDOUT = Validation("holdout", "d1", 600.0)
 GATE = {"name": "good", "verdict": "pass", "message": "0.97"}
+BAD = {"name": "bad", "verdict": "undecided", "message": "ten rows"}
 
 
 def answer(verdict: str = "pass", **more: Any) -> Ended:
@@ -44,6 +45,16 @@ def answer(verdict: str = "pass", **more: Any) -> Ended:
         ("the candidate answers nonsense", answer("fail", fault={"effect": "reject"}), "fail", True),
         ("a pass beside a fault is none", answer(fault={"effect": "hold"}), "undecided", True),
         ("a pass without a gate is none", answer(gates=[]), "undecided", True),
+        ("a pass whose gate fails", answer(gates=[GATE | {"verdict": "fail"}]), "undecided", True),
+        ("a pass whose last gate is undecided", answer(gates=[GATE, BAD]), "undecided", True),
+        ("a pass whose gate says nothing", answer(gates=[GATE, {"name": "x"}]), "undecided", True),
+        ("a pass whose gate has no name", answer(gates=[GATE, {"verdict": "pass"}]), "undecided", True),
+        ("a pass whose gate is empty", answer(gates=[{}]), "undecided", True),
+        ("a pass whose gate is none", answer(gates=[GATE, "good"]), "undecided", True),
+        ("a pass of more gates than it names", answer(gatesLeftOut=9), "pass", True),
+        ("a pass of a Job that failed", replace(answer(), failed="DeadlineExceeded: x"), "undecided", True),
+        ("brackets that never close", Ended("[" * 4000), "undecided", True),
+        ("a number that no float is", answer(gates=[GATE | {"value": 10**400}]), "pass", True),
         ("an answer about somebody else", answer(revision="iris-v9"), "undecided", True),
         ("a verdict that nobody knows", answer("good"), "undecided", True),
         ("no answer", Ended("", "DeadlineExceeded: Job was active longer than specified deadline"), "undecided", True),
@@ -61,6 +72,20 @@ def test_only_a_whole_answer_is_a_verdict(sentence: str, ended: Ended, want_verd
     verdict, stalled, message = found.verdict, found.stalled, found.message
     assert (verdict, stalled) == (want_verdict, want_stalled), sentence
     assert message
+
+
+@pytest.mark.parametrize(
+    ("ended", "words"),
+    [
+        (answer(gates=[GATE, BAD]), "a pass whose gate bad says undecided is none; good: 0.97"),
+        (answer(gates=[{"name": "x"}]), "a pass whose gate x says nothing that is a verdict is none; "),
+        (answer(gates=[GATE, {}]), "a pass whose gates[1] has no name is none; "),
+        (replace(answer(), failed="DeadlineExceeded: x"), "said pass and failed (DeadlineExceeded: x), so it is none"),
+    ],
+)
+def test_what_denies_a_pass_is_named(ended: Ended, words: str) -> None:
+    """Somebody has to find it in a program that is not ours."""
+    assert words in read_answer(ended, CANDIDATE).message
 
 
 def test_words_name_the_gates_that_decided_first() -> None:
@@ -259,8 +284,8 @@ def test_the_gates_numbers_are_in_the_record_as_far_as_they_are_numbers() -> Non
     """A program of the user's may say anything; what is no number is left out, and the verdict stands."""
     whole = {"metric": "accuracy", "limit": "at least 0.9", "value": 0.97, "low": 0.95, "high": 0.98}
     odd = {"name": "odd", "verdict": "pass", "message": "m", "value": "0.9", "low": float("inf"), "metric": 7}
-    found = read_answer(answer(gates=[{**GATE, **whole}, odd, {"name": "x"}, {"verdict": "pass"}]), CANDIDATE)
-    assert found.verdict == "pass"
+    found = read_answer(answer("fail", gates=[{**GATE, **whole}, odd, {"name": "x"}, {"verdict": "pass"}]), CANDIDATE)
+    assert found.verdict == "fail"
     assert found.measured == (
         {"name": "good", "verdict": "pass", **whole},
         {"name": "odd", "verdict": "pass"},

@@ -250,7 +250,8 @@ def job(**conditions: str) -> Json:
     """A Job with these conditions."""
     why = {"reason": "Because", "message": "of it", "lastTransitionTime": "2026-11-21T12:10:00Z"}
     found = [{"type": kind, "status": status, **why} for kind, status in conditions.items()]
-    return {"metadata": {"name": "iris-v-1"}, "status": {"conditions": found}}
+    labels = {"serin.dev/container": "evaluate"}
+    return {"metadata": {"name": "iris-v-1", "labels": labels}, "status": {"conditions": found}}
 
 
 def pod(message: str | None, created: str = "2026-11-21T12:00:00Z", of: str = "iris-v-1") -> Json:
@@ -293,6 +294,25 @@ def test_the_last_pod_that_said_something_is_the_answer() -> None:
     ]
     assert job_state(job(Complete="True"), pods) == Ended("second", at=OVER, heard=True)
     assert job_state(job(Failed="True"), pods) == Ended("second", "Because: of it", at=OVER, heard=True)
+
+
+def test_of_a_pod_only_the_programs_own_container_speaks() -> None:
+    """A proxy that was injected, or a helper of the template, says what it likes at its end."""
+
+    def saying(name: str, message: str) -> Json:
+        return {"name": name, "state": {"terminated": {"exitCode": 0, "message": message}}}
+
+    sidecar, own = saying("warmup", '{"verdict": "pass"}'), saying("evaluate", "mine")
+    loud = pod(None)
+    loud["status"]["containerStatuses"] = [sidecar, own]
+    assert job_state(job(Complete="True"), [loud]) == Ended("mine", at=OVER)
+    loud["status"] |= {"containerStatuses": [sidecar], "initContainerStatuses": [own]}
+    assert job_state(job(Complete="True"), [loud]) == Ended("", at=OVER), "a sidecar of Kubernetes' own is none either"
+
+
+def test_the_job_says_which_container_speaks() -> None:
+    """By its label, for of a Job nothing else is remembered."""
+    assert build()["metadata"]["labels"]["serin.dev/container"] == "evaluate"
 
 
 def test_a_job_can_be_over_before_its_pod_has_been_heard() -> None:

@@ -28,7 +28,8 @@ NAME = "iris-r-0123456789"
 
 def job(condition: str | None = None) -> Json:
     conditions = [{"type": condition, "status": "True", "reason": "R", "message": "M"}] if condition else []
-    return {"metadata": {"name": NAME}, "status": {"conditions": conditions}}
+    labels = {"serin.dev/container": "serin-resolve"}
+    return {"metadata": {"name": NAME, "labels": labels}, "status": {"conditions": conditions}}
 
 
 def pod(message: str | None, code: int = 0, at: str = "2026-11-28T09:00:00Z", of: str = NAME) -> Json:
