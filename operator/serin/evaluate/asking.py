@@ -23,7 +23,7 @@ import pyarrow as pa
 
 from serin.evaluate.answers import Answers, answers_of
 from serin.evaluate.config import Config
-from serin.evaluate.endpoints import Asking, Endpoint
+from serin.evaluate.endpoints import Asking, Endpoint, sendable
 from serin.evaluate.faults import Arm, Fault, Unfit
 from serin.evaluate.protocols import decode, encode, parsed, path_of
 
@@ -235,13 +235,19 @@ def _headers(endpoint: Endpoint) -> dict[str, str]:
     """With the environment's secrets in their places.
 
     Raises:
-        Unfit: InvalidConfig: the environment has no such name.
+        Unfit: InvalidConfig: the environment has no such name, or a line break in it.
     """
 
     def of_environment(found: re.Match[str]) -> str:
         value = os.environ.get(found[1])
         if value is None:
             raise Unfit(Fault.INVALID_CONFIG, f"a header needs {found[1]} in the environment")
+        if not sendable(value):
+            # A secret that was made from a file often ends with a line break.
+            raise Unfit(
+                Fault.INVALID_CONFIG,
+                f"{found[1]} of the environment holds a line break, and a header cannot: remove it",
+            )
         return value
 
     return {name: re.sub(r"\$\{(\w+)\}", of_environment, value) for name, value in endpoint.headers.items()}

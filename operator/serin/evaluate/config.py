@@ -286,6 +286,8 @@ def load_config(path: Path) -> Config:
         raw: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise Unfit(Fault.INVALID_CONFIG, f"{path}: {error}") from error
+    except RecursionError as error:
+        raise Unfit(Fault.INVALID_CONFIG, f"{path}: it is nested too deep") from error
     try:
         return Config.model_validate(raw)
     except ValidationError as error:

@@ -27,6 +27,7 @@ def test_the_smallest_configuration_is_complete(tmp_path: Path) -> None:
 
 
 GATE = {"name": "g", "metric": "accuracy"}
+STABLE = {"url": "http://127.0.0.1:1", "model": "iris"}
 
 
 @pytest.mark.parametrize(
@@ -69,6 +70,14 @@ GATE = {"name": "g", "metric": "accuracy"}
         pytest.param({"endpoints": {"candidate": {"url": "ftp://x"}}}, "URL scheme", id="no HTTP"),
         pytest.param({"endpoints": {"candidate": {"url": "http://x"}}}, "needs model", id="no model"),
         pytest.param(
+            {"endpoints": {"candidate": STABLE | {"headers": {"Host": "a\nX-Other: b"}}}},
+            "Host holds a line",
+            id="a line",
+        ),
+        pytest.param(
+            {"endpoints": {"candidate": STABLE | {"headers": {"a b": "c"}}}}, "'a b' is no name", id="no header's name"
+        ),
+        pytest.param(
             {"endpoints": {"candidate": {"url": "http://x", "protocol": "custom"}}}, "path and template", id="custom"
         ),
     ],
@@ -80,9 +89,6 @@ def test_what_could_never_be_judged_is_refused_with_its_field(
     with pytest.raises(Unfit, match=words) as caught:
         load_config(_written(tmp_path, raw_config(**changes)))
     assert (caught.value.fault, caught.value.effect) == (Fault.INVALID_CONFIG, Effect.STALLED)
-
-
-STABLE = {"url": "http://127.0.0.1:1", "model": "iris"}
 
 
 @pytest.mark.parametrize(
@@ -131,7 +137,7 @@ def test_a_limit_within_the_range_is_taken(limit: dict[str, Any]) -> None:
     assert config(gates=[GATE | limit], endpoints={"candidate": STABLE, "stable": STABLE}).gates
 
 
-@pytest.mark.parametrize("text", ["", "- a", "a: [", "\0"])
+@pytest.mark.parametrize("text", ["", "- a", "a: [", "\0", "[" * 3000 + "]" * 3000])
 def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, text: str) -> None:
     """Empty, a list, no YAML: a named reason and no traceback."""
     with pytest.raises(Unfit) as caught:
