@@ -45,7 +45,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     from serin.evaluate.faults import Unfit
 
     try:
-        place = asked_place(options)
+        place = _asked(options)
     except ValueError as error:
         print(f"serin: {error}", file=sys.stderr)
         return 2
@@ -61,10 +61,17 @@ def _evaluate(options: argparse.Namespace) -> int:
     if options.termination_log is not None:
         from serin.evaluate.program import termination_message
 
-        options.termination_log.write_text(termination_message(report, kept), encoding="utf-8")
+        if not _written(options.termination_log, termination_message(report, kept)):
+            return 2
     elif kept.place is None:
         return 2
     return _EXITS[report.verdict] if options.exit_code else 0
+
+
+def _asked(options: argparse.Namespace) -> ReportPlace | None:
+    if options.keep < 1:
+        raise ValueError(f"--keep must be 1 or more, and is {options.keep}")
+    return asked_place(options)
 
 
 def _stored(config: Config, options: argparse.Namespace, place: ReportPlace) -> tuple[Report, Kept]:
@@ -95,7 +102,7 @@ def _report(config: Config, options: argparse.Namespace) -> tuple[Report, Kept]:
     try:
         if report is None:
             output.keep(place, {output.REPORT: made.to_json(), output.PAGE: page(config, made)})
-            output.sweep(options.output, own=place, keep_newest=max(options.keep, 1))
+            output.sweep(options.output, own=place, keep_newest=options.keep)
         else:
             print(f"serin: an earlier run has evaluated this; {place / output.REPORT} stands", file=sys.stderr)
         content = (place / output.REPORT).read_bytes()
@@ -122,7 +129,17 @@ def _say_fault(unfit: Unfit, termination_log: Path | None) -> None:
     print(f"serin: {unfit.fault}: {unfit}", file=sys.stderr)
     if termination_log is not None:
         fault = fault_report(unfit).model_dump_json(by_alias=True)
-        termination_log.write_text(f'{{"verdict": "undecided", "fault": {fault}}}', encoding="utf-8")
+        _written(termination_log, f'{{"verdict": "undecided", "fault": {fault}}}')
+
+
+def _written(path: Path, text: str) -> bool:
+    """Whether a file could be written; if not, it is said why."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        print(f"serin: {path} cannot be written: {error.strerror or error}", file=sys.stderr)
+        return False
+    return True
 
 
 def _write_snapshot(config: Config, options: argparse.Namespace) -> int:
@@ -133,7 +150,8 @@ def _write_snapshot(config: Config, options: argparse.Namespace) -> int:
     (dataset, *_) = config.datasets
     source = Source(options.config.resolve().parent / dataset.path, dataset.kind)
     made = make_snapshot(survey(config, dataset, source, datetime.now(UTC)))
-    options.write_snapshot.write_text(made.model_dump_json(by_alias=True, indent=1) + "\n", encoding="utf-8")
+    if not _written(options.write_snapshot, made.model_dump_json(by_alias=True, indent=1) + "\n"):
+        return 2
     print(f"{options.write_snapshot}: {made.rows} rows, {len(made.columns)} features")
     return 0
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from serin.artifacts.uri import BucketPlace, ClaimPlace
     from serin.evaluate.output import Kept
 
+_SECONDS_MAX = 86400.0
 _GROUP = r"[a-z0-9][a-z0-9.-]*\.[0-9]+\.[a-z0-9][a-z0-9-]*"
 _NAME = re.compile(rf"[a-z0-9][a-z0-9-]*/[a-z0-9][a-z0-9.-]*/{_GROUP}")
 
@@ -52,8 +53,10 @@ def asked_place(options: argparse.Namespace) -> ReportPlace | None:
     """Read the options; None when nothing is asked for.
 
     Raises:
-        ValueError: a name that is none, or a number of reports that would keep nothing.
+        ValueError: a name that is none, a number of reports that would keep nothing, or a time that is none.
     """
+    if not 0 < options.report_seconds <= _SECONDS_MAX:
+        raise ValueError(f"--report-seconds must be above 0 and at most {_SECONDS_MAX:g}, not {options.report_seconds}")
     if options.report_uri is None:
         return None
     if options.report_name is None or not _NAME.fullmatch(options.report_name):
@@ -112,11 +115,14 @@ def _keep(place: ReportPlace, files: Mapping[str, str]) -> Iterator[Kept]:
 
 
 def _into_bucket(found: BucketPlace, place: ReportPlace, files: Mapping[str, str]) -> Iterator[Kept]:
-    from serin.artifacts.errors import ArtifactError
+    from serin.artifacts.errors import ArtifactError, Reason
     from serin.artifacts.keeping import Shelf, drop_groups, keep_group
     from serin.artifacts.limits import Deadline
     from serin.evaluate.output import PAGE, REPORT, Kept
 
+    if any(part in {"", ".", ".."} or not part.isprintable() for part in found.key.rstrip("/").split("/")):
+        words = f"the path of {place.uri} must not have empty parts, '.', '..' or control characters; write another"
+        raise ArtifactError(Reason.UNSAFE, words)
     deadline = Deadline(place.seconds)
     deployment, _, group = place.name.rpartition("/")
     folder = replace(found, key=f"{found.key.rstrip('/')}/{deployment}")

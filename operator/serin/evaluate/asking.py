@@ -1,10 +1,11 @@
 """Asking an endpoint: batches in order, a few at a time, no faster than told, with attempts that end.
 
-    rows -> encode -> [rate] -> POST -> decode, check -> answers, in the order of the rows
-                         ^        |
-                         '- again, later: nobody there, late, 429, 5xx
+    rows -> encode -> [rate] -> POST -> parse -> decode, check -> answers, in the order of the rows
+                         ^        |       |
+                         '- again, later -'  nobody there, late, 408, 425, 429, 499, 5xx, no JSON
 
-4xx is not asked again: the same rows would be refused the same way.
+Another 4xx is not asked again: the same rows would be refused the same way. No JSON is asked again, because the answer
+of a pod that is killed ends in the middle, and without a Content-Length nothing else tells.
 """
 
 from __future__ import annotations
@@ -15,19 +16,27 @@ import re
 import time
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import aiohttp
 import pyarrow as pa
 
 from serin.evaluate.answers import Answers, answers_of
 from serin.evaluate.config import Config
-from serin.evaluate.endpoints import Asking, Endpoint
+from serin.evaluate.endpoints import Asking, Endpoint, sendable
 from serin.evaluate.faults import Arm, Fault, Unfit
-from serin.evaluate.protocols import decode, encode, path_of
+from serin.evaluate.protocols import decode, encode, parsed, path_of
 
 _BACKOFF_SECONDS_MAX = 30.0
 _NOT_FOUND = frozenset({401, 403, 404, 405})
+_LATE = 408
+_NOT_NOW = frozenset({425, 429, 499})
+"""Too early, too many, and what a proxy says when a connection went away: they speak of the moment, not of the rows."""
+_TOO_LARGE = {
+    413: "a request of asking.batchRows = {rows} rows is too large for it; ask for fewer",
+    431: "the request's headers are too large for it, whatever asking.batchRows is; shorten the endpoint's headers",
+}
+"""What somebody has to change in the configuration."""
 _SAID_MAX = 300
 """Characters of an endpoint's own words that are repeated."""
 
@@ -127,8 +136,8 @@ class Asker:
                 wait = self._pace.wait_seconds(rows.num_rows, time.monotonic())
                 if wait > 0:
                     await asyncio.sleep(wait)
-                body = await self._tried(encode(self.endpoint, rows))
-            said = decode(self.endpoint, body, rows.num_rows)
+                answer = await self._tried(encode(self.endpoint, rows))
+            said = decode(self.endpoint, answer, rows.num_rows)
             answers = answers_of(self.config, self.endpoint.answer, said, rows.num_rows)
         except Unfit as unfit:
             whose = None if unfit.fault is Fault.WRONG_COLUMNS else self.arm
@@ -136,14 +145,21 @@ class Asker:
         self.tally.rows += rows.num_rows
         return answers
 
-    async def _tried(self, body: bytes) -> bytes:
-        asking = self.config.asking
+    async def _tried(self, body: bytes) -> Any:
+        asking, doubt = self.config.asking, None
         for attempt in range(1, asking.attempts + 1):
             found = await self._once(body)
             if isinstance(found, bytes):
-                return found
+                try:
+                    return parsed(found)
+                except Unfit as unfit:
+                    found = _Again(unfit.fault, str(unfit))
+            # No JSON is what the endpoint means to say only if it never said anything else: beside a connection that
+            # broke it is one more answer of a pod that is going away.
+            doubt = found if found.fault is not Fault.ANSWER_MALFORMED else doubt
             if attempt == asking.attempts:
-                raise Unfit(found.fault, f"{found.message}, {attempt} times")
+                told = doubt or found
+                raise Unfit(told.fault, f"{told.message}, after {attempt} attempts")
             self.tally.retries += 1
             await asyncio.sleep(max(_backoff_seconds(asking, attempt), found.after_seconds))
         raise AssertionError("attempts is at least 1")
@@ -173,8 +189,13 @@ class Asker:
         if status == 200:
             return bytes(body)
         words = f"HTTP {status}: {_one_line(body)}"
-        if status == 429 or status >= 500:
+        if status == _LATE:
+            return _Again(Fault.ENDPOINT_TIMED_OUT, words, _retry_after(response))
+        if status in _NOT_NOW or status >= 500:
             return _Again(Fault.ENDPOINT_FAILED, words, _retry_after(response))
+        if status in _TOO_LARGE:
+            hint = _TOO_LARGE[status].format(rows=self.config.asking.batch_rows)
+            raise Unfit(Fault.INVALID_CONFIG, f"{words}: {hint}")
         if status in _NOT_FOUND or status < 400:
             raise Unfit(Fault.ENDPOINT_NOT_FOUND, f"{words} from {_url(self.endpoint)}")
         raise Unfit(Fault.ENDPOINT_REFUSED, words)
@@ -214,13 +235,19 @@ def _headers(endpoint: Endpoint) -> dict[str, str]:
     """With the environment's secrets in their places.
 
     Raises:
-        Unfit: InvalidConfig: the environment has no such name.
+        Unfit: InvalidConfig: the environment has no such name, or a line break in it.
     """
 
     def of_environment(found: re.Match[str]) -> str:
         value = os.environ.get(found[1])
         if value is None:
             raise Unfit(Fault.INVALID_CONFIG, f"a header needs {found[1]} in the environment")
+        if not sendable(value):
+            # A secret that was made from a file often ends with a line break.
+            raise Unfit(
+                Fault.INVALID_CONFIG,
+                f"{found[1]} of the environment holds a line break, and a header cannot: remove it",
+            )
         return value
 
     return {name: re.sub(r"\$\{(\w+)\}", of_environment, value) for name, value in endpoint.headers.items()}

@@ -70,6 +70,13 @@ class Dataset(Section):
         return self
 
     @model_validator(mode="after")
+    def _features_differ(self) -> Dataset:
+        features = self.features or []
+        if twice := sorted({name for name in features if features.count(name) > 1}):
+            raise ValueError(f"features: {twice[0]} is there twice")
+        return self
+
+    @model_validator(mode="after")
     def _format_is_known(self) -> Dataset:
         if self.format is None and self.path.suffix not in _SUFFIXES:
             raise ValueError(f"format is needed: {self.path.name} ends with none of {', '.join(_SUFFIXES)}")
@@ -279,6 +286,8 @@ def load_config(path: Path) -> Config:
         raw: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise Unfit(Fault.INVALID_CONFIG, f"{path}: {error}") from error
+    except RecursionError as error:
+        raise Unfit(Fault.INVALID_CONFIG, f"{path}: it is nested too deep") from error
     try:
         return Config.model_validate(raw)
     except ValidationError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
@@ -11,6 +12,19 @@ from serin.evaluate.sections import Duration, Section
 
 Protocol = Literal["openInference", "kserveV1", "mlflow", "custom"]
 """Open Inference Protocol v2 (REST), KServe v1 `:predict`, MLflow `/invocations`, or a path and template of yours."""
+
+
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+"""A token of RFC 9110, 5.6.2."""
+
+
+def sendable(value: str) -> bool:
+    r"""Whether a header may have this value; a line break would begin another header (RFC 9110, 5.5).
+
+    >>> sendable("Bearer abc"), sendable("abc\n")
+    (True, False)
+    """
+    return all(character == "\t" or (character >= " " and character != "\x7f") for character in value)
 
 
 class Request(Section):
@@ -63,6 +77,15 @@ class Endpoint(Section):
     """Where predictions and scores are."""
 
     @model_validator(mode="after")
+    def _headers_can_be_sent(self) -> Endpoint:
+        for name, value in self.headers.items():
+            if not _HEADER_NAME.fullmatch(name):
+                raise ValueError(f"headers: {name!r} is no name of a header")
+            if not sendable(value):
+                raise ValueError(f"headers: {name} holds a line break or another control character")
+        return self
+
+    @model_validator(mode="after")
     def _complete(self) -> Endpoint:
         if self.protocol == "custom":
             if self.path is None or self.template is None:
@@ -100,7 +123,7 @@ class Asking(Section):
     request_timeout: Duration = timedelta(seconds=30)
     """For one request, all of its answer included."""
     attempts: Annotated[int, Field(ge=1, le=20)] = 4
-    """Of a request that finds nobody, is late, or gets a 429 or 5xx."""
+    """Of a request that finds nobody, is late, gets a 408, 425, 429, 499 or 5xx, or an answer that is no JSON."""
     backoff: Duration = timedelta(milliseconds=500)
     """Before the second attempt; twice as long before each further, 30 s at most."""
     deadline: Duration = timedelta(hours=1)

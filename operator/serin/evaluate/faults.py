@@ -5,7 +5,8 @@
      |-- effect Reject          the candidate itself is at fault, whatever its scores would have been
      '-- effect Stalled         waiting will not help: somebody has to change the configuration or the data
 
-None of them is ever a pass. What stable does wrong is never held against the candidate.
+None of them is ever a pass. What stable does wrong is never held against the candidate, and what both arms do alike is
+neither's: then the rows, or the way in which they are asked, are at fault.
 """
 
 from __future__ import annotations
@@ -52,15 +53,15 @@ class Fault(StrEnum):
     ENDPOINT_UNREACHABLE = "EndpointUnreachable"
     """Nobody listens at the endpoint, or the connection breaks, after all attempts."""
     ENDPOINT_TIMED_OUT = "EndpointTimedOut"
-    """The endpoint took longer than requestTimeout, after all attempts."""
+    """The endpoint took longer than requestTimeout, or answers 408, after all attempts."""
     ENDPOINT_NOT_FOUND = "EndpointNotFound"
     """The endpoint answers 401, 403, 404 or 405: the path, the model's name or our rights are wrong."""
     ENDPOINT_REFUSED = "EndpointRefused"
     """The endpoint answers another 4xx: it does not take these rows."""
     ENDPOINT_FAILED = "EndpointFailed"
-    """The endpoint answers 5xx, after all attempts."""
+    """The endpoint answers 425, 429, 499 or 5xx, after all attempts."""
     ANSWER_MALFORMED = "AnswerMalformed"
-    """An answer is not what the protocol says: no JSON, or the named output is not there."""
+    """An answer is not what the protocol says: no JSON at any attempt, or the named output is not there."""
     ANSWER_WRONG_SHAPE = "AnswerWrongShape"
     """An answer has another number of rows or columns than was asked for."""
     ANSWER_NOT_FINITE = "AnswerNotFinite"
@@ -105,19 +106,33 @@ _OF_THE_ANSWER = frozenset(
 """What an endpoint does deliberately. That it cannot be reached, is late or fails may be the cluster's fault."""
 
 
+def alike(candidate: Unfit, stable: Unfit) -> bool:
+    """Whether both arms show the same fault of the answer on the same rows, so that it tells nothing about either.
+
+    >>> refused = Unfit(Fault.ENDPOINT_REFUSED, "HTTP 422")
+    >>> alike(refused, refused), alike(refused, Unfit(Fault.ENDPOINT_FAILED, "HTTP 500"))
+    (True, False)
+    """
+    return candidate.fault is stable.fault and candidate.fault in _OF_THE_ANSWER
+
+
 def effect_of(fault: Fault, arm: Arm | None) -> Effect:
-    """What a fault means, given whose it is. All of stable's hold; an unknown arm is never the candidate.
+    """What a fault means, given whose it is. All of stable's hold; an answer's fault that is no single arm's stalls.
 
     >>> effect_of(Fault.ANSWER_NOT_FINITE, "candidate"), effect_of(Fault.ANSWER_NOT_FINITE, "stable")
     (<Effect.REJECT: 'reject'>, <Effect.HOLD: 'hold'>)
+    >>> effect_of(Fault.ANSWER_NOT_FINITE, None)
+    <Effect.STALLED: 'stalled'>
     """
     if fault in _STALLED:
         return Effect.STALLED
     match arm:
         case "candidate":
             return Effect.REJECT if fault in _OF_THE_ANSWER else Effect.HOLD
-        case "stable" | None:
+        case "stable":
             return Effect.HOLD
+        case None:
+            return Effect.STALLED if fault in _OF_THE_ANSWER else Effect.HOLD
         case _:
             assert_never(arm)
 
@@ -127,7 +142,7 @@ class Unfit(Exception):
 
     Attributes:
         fault: The reason.
-        arm: Whose it is; None when it is neither's.
+        arm: Whose it is; None when it is neither's, or that of both alike.
         dataset: The name of the data set, when it is one's.
     """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import model_validator
 
-from serin.evaluate.measures import COMPARISONS, DRIFT, FAIRNESS
+from serin.evaluate.measures import COMPARISONS, DRIFT, FAIRNESS, MEASURES, Measure
 from serin.evaluate.sections import Name, Section
 
 
@@ -45,6 +45,33 @@ class Gate(Section):
         if self.metric == DRIFT and (self.max is None or self.per_slice or self.per_group):
             raise ValueError(f"{DRIFT} takes max, and is of each feature")
         return self
+
+    @model_validator(mode="after")
+    def _limit_tells(self) -> Gate:
+        measure = MEASURES.get(self.metric)
+        if measure is not None and (fault := self._telling(measure)) is not None:
+            raise ValueError(f"{self.name}: {fault}: {self.metric} is {measure.range}")
+        return self
+
+    def _telling(self, measure: Measure) -> str | None:
+        """Why no measure in its range would keep the limit, or each would; None when it tells one from the other."""
+        if self.min is not None:
+            if self.min > measure.high:
+                return f"nothing can reach min {self.min:g}"
+            return f"everything reaches min {self.min:g}" if self.min <= measure.low else None
+        if self.max is not None:
+            if self.max < measure.low:
+                return f"nothing can stay at max {self.max:g}"
+            return f"everything stays at max {self.max:g}" if self.max >= measure.high else None
+        drop = self.max_drop_versus_stable
+        if drop is None:
+            return None
+        width = measure.high - measure.low
+        if drop >= width:
+            return f"no drop is larger than maxDropVersusStable {drop:g}"
+        # Where neither way is better, a drop is a distance, which is never below 0.
+        least = 0.0 if measure.better == "none" else -width
+        return f"nothing can be better by maxDropVersusStable {drop:g}" if drop < least else None
 
     @property
     def needs_stable(self) -> bool:

@@ -44,12 +44,9 @@ def judge(config: Config, gate: Gate, evaluated: Mapping[str, Evaluated]) -> Gat
         gate: The gate.
         evaluated: All data sets by name.
     """
-    seen = [
-        _Seen(name, scope, found)
-        for name, one in evaluated.items()
-        if gate.dataset in {None, name}
-        for scope, found in _figures(gate, one)
-    ]
+    looked = {name: one for name, one in evaluated.items() if gate.dataset in {None, name}}
+    seen = [_Seen(name, scope, found) for name, one in looked.items() for scope, found in _figures(gate, one)]
+    seen += [_Seen(next(iter(looked)), section, _unknown(gate), empty=True) for section in _empty(gate, looked)]
     limit = _Limit.of(gate)
     failing = _holm(limit, seen, config.intervals.confidence, config.intervals.rows_min)
     scopes = [_judged(config, limit, one, failing.get(place), len(seen)) for place, one in enumerate(seen)]
@@ -107,6 +104,7 @@ class _Seen:
     dataset: str
     scope: str
     found: Estimate
+    empty: bool = False
 
 
 def _figures(gate: Gate, one: Evaluated) -> Iterator[tuple[str, Estimate]]:
@@ -123,8 +121,7 @@ def _figures(gate: Gate, one: Evaluated) -> Iterator[tuple[str, Estimate]]:
             found = _dropped(found, one.stable_fairness.get(gate.group, {}).get(gate.metric))
         yield gate.group, found or _unknown(gate)
         return
-    chosen = list(_scopes(gate, one.scopes))
-    for scope in chosen:
+    for scope in _scopes(gate, one.scopes):
         if gate.metric in COMPARISONS:
             compared = scope.comparison.get(gate.metric)
         elif gate.max_drop_versus_stable is not None:
@@ -132,8 +129,16 @@ def _figures(gate: Gate, one: Evaluated) -> Iterator[tuple[str, Estimate]]:
         else:
             compared = scope.candidate.get(gate.metric)
         yield scope.name, compared or _unknown(gate)
-    if not chosen:
-        yield "none", _unknown(gate)
+
+
+def _empty(gate: Gate, looked: Mapping[str, Evaluated]) -> list[str]:
+    """Slices or groups without a row in any data set: what somebody asked for, and nobody knows."""
+    if not (gate.per_slice or gate.per_group):
+        return []
+    parts = [one.gathered.slices if gate.per_slice else one.gathered.groups for one in looked.values()]
+    there = {scope.section for one in looked.values() for scope in _scopes(gate, one.scopes)}
+    wanted = dict.fromkeys(section for one in parts for section in one if gate.group in {None, section})
+    return [section for section in wanted if section not in there]
 
 
 def _scopes(gate: Gate, scopes: Sequence[ScopeFigures]) -> Iterator[ScopeFigures]:
@@ -178,7 +183,9 @@ def _judged(config: Config, limit: _Limit, one: _Seen, holm: tuple[float, bool] 
     adjusted, failing = holm if holm is not None else (1.0, False)
     verdict: Verdict = "undecided"
     needed = None
-    if not one.found.known:
+    if one.empty:
+        why = "it is not known: no row is in it"
+    elif not one.found.known:
         why = "it is not known: not defined on these rows, or nobody said it"
     elif one.found.rows < rows_min:
         needed = max(rows_needed(one.found, limit.value, confidence, rows_min) or rows_min, rows_min)
@@ -218,7 +225,8 @@ def _summary(gate: Gate, verdict: Verdict, scopes: Sequence[GateScope]) -> str:
     if not alike:
         return "nothing was measured"
     first = max(alike, key=lambda one: _distance(gate, one))
-    where = "" if len(scopes) == 1 else f" ({first.dataset}: {first.scope}; {len(alike)} of {len(scopes)} {verdict})"
+    count = f"; {len(alike)} of {len(scopes)} {verdict}" if len(scopes) > 1 else ""
+    where = f" ({first.dataset}: {first.scope}{count})" if count or gate.per_slice or gate.per_group else ""
     return f"{gate.metric} {first.message}{where}"
 
 

@@ -20,7 +20,7 @@ from serin.evaluate.answers import Answers
 from serin.evaluate.asking import Asker
 from serin.evaluate.columns import Coder, numbers
 from serin.evaluate.config import Config, Slice
-from serin.evaluate.faults import Arm, Fault, Unfit
+from serin.evaluate.faults import Arm, Effect, Fault, Unfit, alike
 from serin.evaluate.report import Flip
 from serin.evaluate.resampling import Codes, Floats, Resamples
 from serin.evaluate.snapshot import TrainingSnapshot
@@ -130,7 +130,33 @@ def _check_room(survey: Survey, rows: int) -> None:
 
 
 async def _all(askers: Mapping[Arm, Asker], rows: pa.RecordBatch) -> list[Answers]:
-    return await asyncio.gather(*(asker.ask(rows) for asker in askers.values()))
+    """All arms' answers. Each is waited for: what a fault of one arm means depends on what the other does."""
+    found = await asyncio.gather(*(asker.ask(rows) for asker in askers.values()), return_exceptions=True)
+    answers: list[Answers] = []
+    faults: dict[Arm, Unfit] = {}
+    for arm, one in zip(askers, found, strict=True):
+        match one:
+            case Unfit():
+                faults[arm] = one
+            case BaseException():
+                raise one
+            case _:
+                answers.append(one)
+    if faults:
+        raise _told(faults)
+    return answers
+
+
+def _told(faults: Mapping[Arm, Unfit]) -> Unfit:
+    """The one that counts of both arms' faults on the same rows."""
+    candidate, stable = faults.get("candidate"), faults.get("stable")
+    if candidate is None or stable is None:
+        return next(iter(faults.values()))
+    if alike(candidate, stable):
+        words = f"both models alike, so it is the data, or how they are asked: {candidate}"
+        return Unfit(candidate.fault, words)
+    # Stable cannot show now whether these rows can be answered, so the candidate is not rejected for them.
+    return stable if candidate.effect is Effect.REJECT else candidate
 
 
 class _Keeper:
@@ -183,12 +209,14 @@ class _Keeper:
 
     def done(self) -> Gathered:
         """What was kept."""
-        arms = {}
+        mixed: dict[Arm, Unfit] = {}
         for arm, predicted in self._predicted.items():
-            scores = self._scores[arm]
-            if scores is not None and self._scored[arm] != len(predicted):
-                raise Unfit(Fault.ANSWER_MALFORMED, f"{arm}: some answers have scores and others do not", arm=arm)
-            arms[arm] = Answers(predicted, scores)
+            if self._scores[arm] is not None and self._scored[arm] != len(predicted):
+                words = f"{arm}: some answers have scores and others do not"
+                mixed[arm] = Unfit(Fault.ANSWER_MALFORMED, words, arm=arm)
+        if mixed:
+            raise _told(mixed)
+        arms = {arm: Answers(predicted, self._scores[arm]) for arm, predicted in self._predicted.items()}
         return Gathered(
             self._survey,
             self._target,

@@ -33,6 +33,20 @@ class Measure:
     high: float = 1.0
     spread: bool = False
 
+    @property
+    def range(self) -> str:
+        """The range in words.
+
+        >>> MEASURES["accuracy"].range, MEASURES["logLoss"].range
+        ('0 to 1, a fraction and no percentage', 'from 0 on')
+        """
+        if math.isinf(self.high):
+            return f"from {self.low:g} on" if math.isfinite(self.low) else "any number"
+        if math.isinf(self.low):
+            return f"{self.high:g} at most"
+        fraction = ", a fraction and no percentage" if (self.low, self.high) == (0, 1) else ""
+        return f"{self.low:g} to {self.high:g}{fraction}"
+
 
 _CLASSIFICATION = (
     Measure("accuracy", "higher"),

@@ -84,17 +84,25 @@ def encode(endpoint: Endpoint, rows: pa.RecordBatch) -> bytes:
             assert_never(endpoint.protocol)
 
 
-def decode(endpoint: Endpoint, body: bytes, rows: int) -> Said:
-    """What an answer says of `rows` rows.
+def parsed(body: bytes) -> Any:
+    """An answer's JSON; NaN and infinities are let through, to be found where they stand.
 
     Raises:
-        Unfit: AnswerMalformed: it is no JSON, or a part that is named is not there; AnswerWrongShape: a tensor does
-            not have the rows that were asked for.
+        Unfit: AnswerMalformed: it is no JSON, or the beginning of one.
     """
     try:
-        answer = from_json(body, allow_inf_nan=True)
+        return from_json(body, allow_inf_nan=True)
     except ValueError as error:
         raise Unfit(Fault.ANSWER_MALFORMED, f"the answer is no JSON: {error}") from error
+
+
+def decode(endpoint: Endpoint, answer: Any, rows: int) -> Said:
+    """What an answer's JSON says of `rows` rows.
+
+    Raises:
+        Unfit: AnswerMalformed: a part that is named is not there; AnswerWrongShape: a tensor does not have the rows
+            that were asked for.
+    """
     match endpoint.protocol:
         case "openInference":
             return _from_tensors(endpoint, answer, rows)

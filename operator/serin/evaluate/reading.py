@@ -72,7 +72,15 @@ class Source:
                     yield from _regrouped(found, rows)
                 return
             with self._open() as reader:
-                yield from _regrouped((one.select(wanted) for one in reader), rows)
+                yield from _regrouped((self._text(one.select(wanted)) for one in reader), rows)
+
+    def _text(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The same, if its texts are. Of what is none, pyarrow makes bytes (CSV), or leaves it as it is (JSON)."""
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            if pa.types.is_binary(column.type) or (pa.types.is_string(column.type) and not _is_utf8(column)):
+                words = f"column {name} is not UTF-8: save the file as UTF-8"
+                raise Unfit(Fault.DATASET_MALFORMED, f"{self.path.name}: {words}")
+        return batch
 
     def _open(self) -> Any:
         if self.kind == "csv":
@@ -110,6 +118,14 @@ class _Faults:
 
 def _unreadable(path: Path, error: OSError) -> Unfit:
     return Unfit(Fault.DATASET_UNREADABLE, f"{path.name} cannot be read: {error.strerror or error}")
+
+
+def _is_utf8(column: pa.Array) -> bool:
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _regrouped(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:

@@ -81,7 +81,7 @@ def finding(document: Document, level: Level, field: str, message: str) -> Findi
 
 
 def documents(file: str, text: str) -> Iterator[Document | Finding]:
-    """The objects of a file, lists taken apart; a finding where it is no YAML."""
+    """The objects of a file, lists taken apart; a finding where it is no YAML, or too deep."""
     loader = yaml.SafeLoader(text)
     try:
         while loader.check_node():
@@ -95,6 +95,8 @@ def documents(file: str, text: str) -> Iterator[Document | Finding]:
         mark = getattr(error, "problem_mark", None)
         words = " ".join(str(getattr(error, "problem", None) or error).split())
         yield Finding("error", file, mark.line + 1 if mark is not None else 1, "", "", f"is no YAML: {words}")
+    except RecursionError:
+        yield Finding("error", file, loader.line + 1, "", "", "is nested too deep to be read; no object of Serin is")
     finally:
         loader.dispose()
 

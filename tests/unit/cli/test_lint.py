@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from serin.cli.files import read_manifests
 from serin.plugin.advice import Setting, advise
 from serin.plugin.findings import Lint, exit_code, render_findings
 from serin.plugin.manifests import Document, Finding, Subject, check, documents, ours
@@ -81,6 +83,18 @@ def test_what_a_job_could_not_be_made_of_is_an_error_at_its_field() -> None:
     stages = [{"name": "holdout", "validate": {"evaluation": evaluation}}, *GOOD["stages"]]
     words = "error spec.rollout.stages[0].validate.evaluation.gates: must be a list of objects"
     assert any(one.startswith(words) for one in said(good(stages=stages)))
+
+
+@pytest.mark.parametrize("ends", ["[]", "{}"])
+def test_a_file_that_is_nested_too_deep_is_an_error_with_its_name(tmp_path: Path, ends: str) -> None:
+    """And no traceback; the documents before it are read."""
+    opening = "[" if ends == "[]" else "{a: "
+    path = tmp_path / "deep.yaml"
+    path.write_text("kind: Other\n---\n" + opening * 3000 + ends[1] * 3000)
+    found, faults = read_manifests([str(path)])
+    assert [one.kind for one in found] == ["Other"]
+    assert [(one.level, one.file, one.line) for one in faults] == [("error", str(path), 3)]
+    assert "nested too deep" in faults[0].message
 
 
 def test_an_unknown_field_is_an_error_at_its_path() -> None:

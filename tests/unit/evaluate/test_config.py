@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from serin.evaluate.config import Config, load_config
 from serin.evaluate.faults import Effect, Fault, Unfit, effect_of
@@ -26,6 +27,7 @@ def test_the_smallest_configuration_is_complete(tmp_path: Path) -> None:
 
 
 GATE = {"name": "g", "metric": "accuracy"}
+STABLE = {"url": "http://127.0.0.1:1", "model": "iris"}
 
 
 @pytest.mark.parametrize(
@@ -50,6 +52,9 @@ GATE = {"name": "g", "metric": "accuracy"}
         pytest.param(
             {"classes": ["a", "b", "c"], "gates": [GATE | {"metric": "recall", "min": 0.8}]}, "positive", id="recall of"
         ),
+        pytest.param(
+            {"datasets": [dataset(features=["x", "y", "x"])]}, "features: x is there twice", id="a feature twice"
+        ),
         pytest.param({"classes": None}, "classes is needed", id="no classes"),
         pytest.param({"classes": ["a", "a"]}, "there twice", id="a class twice"),
         pytest.param({"positive": "rose"}, "rose is not one", id="an unknown positive"),
@@ -65,6 +70,14 @@ GATE = {"name": "g", "metric": "accuracy"}
         pytest.param({"endpoints": {"candidate": {"url": "ftp://x"}}}, "URL scheme", id="no HTTP"),
         pytest.param({"endpoints": {"candidate": {"url": "http://x"}}}, "needs model", id="no model"),
         pytest.param(
+            {"endpoints": {"candidate": STABLE | {"headers": {"Host": "a\nX-Other: b"}}}},
+            "Host holds a line",
+            id="a line",
+        ),
+        pytest.param(
+            {"endpoints": {"candidate": STABLE | {"headers": {"a b": "c"}}}}, "'a b' is no name", id="no header's name"
+        ),
+        pytest.param(
             {"endpoints": {"candidate": {"url": "http://x", "protocol": "custom"}}}, "path and template", id="custom"
         ),
     ],
@@ -78,7 +91,53 @@ def test_what_could_never_be_judged_is_refused_with_its_field(
     assert (caught.value.fault, caught.value.effect) == (Fault.INVALID_CONFIG, Effect.STALLED)
 
 
-@pytest.mark.parametrize("text", ["", "- a", "a: [", "\0"])
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        pytest.param({"min": 90}, r"g: nothing can reach min 90: accuracy is 0 to 1, a fraction", id="a percentage"),
+        pytest.param({"min": 1.5}, "nothing can reach min 1.5", id="above all"),
+        pytest.param({"min": 0}, "everything reaches min 0", id="at the least"),
+        pytest.param({"min": -1}, "everything reaches min -1", id="below all"),
+        pytest.param({"max": 1}, "everything stays at max 1", id="at the most"),
+        pytest.param({"max": -0.1}, "nothing can stay at max -0.1", id="at most less than all"),
+        pytest.param({"maxDropVersusStable": 2}, "no drop is larger", id="a drop of percent"),
+        pytest.param({"maxDropVersusStable": 1}, "no drop is larger", id="any drop"),
+        pytest.param({"maxDropVersusStable": -5}, "nothing can be better by", id="a gain of percent"),
+        pytest.param(
+            {"metric": "selectionRate", "maxDropVersusStable": -0.1}, "nothing can be better", id="a distance below 0"
+        ),
+        pytest.param({"metric": "cohenKappa", "min": -1}, r"cohenKappa is -1 to 1", id="kappa"),
+        pytest.param({"metric": "logLoss", "min": 0}, "logLoss is from 0 on", id="a loss is never below 0"),
+        pytest.param({"metric": "negativeFlipRate", "max": 5}, "everything stays at max 5", id="flips of percent"),
+    ],
+)
+def test_a_limit_that_tells_no_model_from_another_is_refused(limit: dict[str, Any], words: str) -> None:
+    """It would reject every candidate, or none; the text names gate, measure and range."""
+    with pytest.raises(ValidationError, match=words):
+        config(gates=[GATE | limit], endpoints={"candidate": STABLE, "stable": STABLE})
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        {"min": 1},
+        {"max": 0.5},
+        {"maxDropVersusStable": 0},
+        {"maxDropVersusStable": -0.05},
+        {"metric": "cohenKappa", "min": 0},
+        {"metric": "cohenKappa", "maxDropVersusStable": 1.5},
+        {"metric": "logLoss", "max": 3},
+        {"metric": "logLoss", "maxDropVersusStable": 40},
+        {"metric": "negativeFlipRate", "max": 0},
+    ],
+    ids=str,
+)
+def test_a_limit_within_the_range_is_taken(limit: dict[str, Any]) -> None:
+    """An end of the range too, where some model keeps it and another does not."""
+    assert config(gates=[GATE | limit], endpoints={"candidate": STABLE, "stable": STABLE}).gates
+
+
+@pytest.mark.parametrize("text", ["", "- a", "a: [", "\0", "[" * 3000 + "]" * 3000])
 def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, text: str) -> None:
     """Empty, a list, no YAML: a named reason and no traceback."""
     with pytest.raises(Unfit) as caught:

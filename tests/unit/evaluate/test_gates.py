@@ -67,6 +67,15 @@ def decided(
     return judge(whole, whole.gates[0], {"holdout": evaluate(whole, gathered, None)})
 
 
+def test_a_slice_without_a_row_is_undecided_by_its_name(tmp_path: Path) -> None:
+    """Whatever the others say: somebody asked for it, and nobody knows."""
+    nobody = np.full(1000, -1)
+    for gate, name in (({"perSlice": True}, "part"), ({"perGroup": True}, "sex")):
+        found = decided(tmp_path, {"min": 0.5} | gate, right_and_wrong(1000, 0), codes=nobody)
+        assert found.verdict == "undecided"
+        assert found.message == f"accuracy ? [?, ?] it is not known: no row is in it (holdout: {name})"
+
+
 @pytest.mark.parametrize(
     ("gate", "rows", "wrong", "want"),
     [

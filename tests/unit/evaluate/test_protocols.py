@@ -13,7 +13,7 @@ from serin.evaluate.answers import Answers, answers_of
 from serin.evaluate.asking import Pace
 from serin.evaluate.endpoints import Endpoint
 from serin.evaluate.faults import Fault, Unfit
-from serin.evaluate.protocols import decode, encode, path_of
+from serin.evaluate.protocols import decode, encode, parsed, path_of
 from tests.unit.evaluate.builders import config
 
 NUMBERS = pa.RecordBatch.from_pydict({"a": [1.0, 2.5], "b": [3.0, None]})
@@ -85,7 +85,7 @@ def test_whole_number_tensors_take_only_whole_numbers() -> None:
 
 def _infer(one: Endpoint, answer: Any, **changes: Any) -> Answers:
     body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-    return answers_of(config(**changes), one.answer, decode(one, body, 2), 2)
+    return answers_of(config(**changes), one.answer, decode(one, parsed(body), 2), 2)
 
 
 def _output(name: str = "species", **changes: Any) -> dict[str, Any]:

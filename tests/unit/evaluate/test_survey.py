@@ -177,7 +177,10 @@ def test_a_column_with_too_many_values_is_not_sliced_by_value(tmp_path: Path) ->
         ("rows.csv", b"length,species\n1,setosa\n2\n", Fault.DATASET_MALFORMED),
         ("rows.csv", b"length,species\n", Fault.DATASET_EMPTY),
         ("rows.csv", b"length,length,species\n1,2,setosa\n", Fault.WRONG_COLUMNS),
-        ("rows.csv", b"length,species\n\xff\xfe,setosa\n", Fault.WRONG_COLUMNS),
+        ("rows.csv", b"length,species\n\xff\xfe,setosa\n", Fault.DATASET_MALFORMED),
+        ("rows.csv", b"length,species\n1,ros\xe9\n", Fault.DATASET_MALFORMED),
+        ("rows.csv", b"l\xe4nge,species\n1,setosa\n", Fault.DATASET_MALFORMED),
+        ("rows.jsonl", b'{"length": 1, "species": "ros\xe9"}\n', Fault.DATASET_MALFORMED),
         ("rows.jsonl", b"{", Fault.DATASET_MALFORMED),
         ("rows.jsonl", b"", Fault.DATASET_EMPTY),
         (
@@ -196,6 +199,22 @@ def test_a_file_that_is_not_what_it_is_called_has_a_named_fault(
     with pytest.raises(Unfit) as caught:
         look(path)
     assert caught.value.fault is fault
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("rows.csv", "length,species,note\n1,setosa,ros\u00e9\n"),
+        ("rows.jsonl", '{"length": 1, "species": "setosa", "note": "ros\u00e9"}\n'),
+    ],
+)
+def test_a_text_in_another_encoding_is_named_with_its_column(tmp_path: Path, name: str, text: str) -> None:
+    """And what to do; a column that is not read may hold anything."""
+    path = tmp_path / name
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(Unfit, match="column note is not UTF-8: save"):
+        look(path)
+    assert look(path, ignore=["note"]).rows == 1
 
 
 def test_a_file_that_is_not_there_has_a_named_fault(tmp_path: Path) -> None:
