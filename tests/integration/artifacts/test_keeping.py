@@ -145,7 +145,7 @@ def put_or_die(store, key, content, **more):
 
 obstore.put = put_or_die
 if left == 1:
-    output.shutil.rmtree = die    # after the new folder is whole, before the old one is gone
+    Path.unlink = die             # after the new folder is whole, before the first file of the old one is gone
 else:
     output.os.fsync = die         # in the middle of the first file
 place = ReportPlace(sys.argv[1], sys.argv[4], 20, Path(sys.argv[2]), 20.0)
