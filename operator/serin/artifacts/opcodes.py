@@ -43,7 +43,8 @@ _LENGTHS = {
 _NUMERIC = re.compile(rb"[-+.0-9a-fA-FxXoOlLnNiItTyY_\s]*")
 """What numbers are written with. More is let through than loaders take: a wrong alarm still needs a call."""
 _SEVERAL = frozenset({pytuple, pylist, pydict, pyset, pyfrozenset, pybytes, anyobject, *_OPCODES[0x96].stack_after})
-"""What holds the arguments of a call (0x96 makes a bytearray). A string may, too, in one loader, each letter one; that counts at the end."""
+"""What holds the arguments of a call; 0x96 makes a bytearray. A string may, too, in one loader, each letter one; that
+counts at the end."""
 _ADDING = frozenset({"APPEND", "APPENDS", "SETITEM", "SETITEMS", "ADDITEMS"})
 
 

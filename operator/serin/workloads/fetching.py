@@ -93,7 +93,7 @@ def _said(message: Any) -> tuple[str, str, str] | None:
     """Reason, field and message of a failure as the program writes it."""
     try:
         record = json.loads(str(message))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(record, dict) or record.get("outcome") != "failed":
         return None

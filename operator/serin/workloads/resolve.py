@@ -171,7 +171,7 @@ def resolution(name: str, job: Mapping[str, Any] | None, pods: Iterable[Mapping[
 def _artifact(answer: str) -> Artifact | None:
     try:
         raw = json.loads(answer)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(raw, dict) or raw.get("outcome") != "resolved" or not _is_digest(raw.get("digest")):
         return None
