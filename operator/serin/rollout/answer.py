@@ -47,7 +47,7 @@ def read_answer(ended: Ended, revision: str) -> Answer:
     """
     try:
         raw = json.loads(ended.answer) if ended.answer else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         raw = {}
     if not isinstance(raw, dict) or raw.get("verdict") not in ("pass", "fail", "undecided"):
         words = ended.failed or "it ended"

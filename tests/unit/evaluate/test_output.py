@@ -216,6 +216,11 @@ def test_the_short_answer_fits_beside_a_fault_in_any_alphabet() -> None:
     assert json.loads(text)["fault"]["reason"] == "DatasetStale"
 
 
+def test_an_answer_that_is_nested_without_end_is_no_answer() -> None:
+    """A program of somebody's own may write it, and the look at the deployment goes on."""
+    assert read_answer(Ended("[" * 4000), "iris-2").verdict == "undecided"
+
+
 def test_the_page_escapes_what_came_from_data() -> None:
     """A slice may be called anything; and nothing is loaded, no script run."""
     raw = json.loads(report().to_json())
