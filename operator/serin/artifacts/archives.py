@@ -112,8 +112,8 @@ class _Writer:
             raise ArtifactError(
                 Reason.UNSAFE,
                 f"an archive in the artifact unpacks to more than {self._limits.unpacked_ratio_max:g} times its size, "
-                f"as archives do that are made to fill a disk; if it is honest, raise the limit",
-                field="--max-unpacked-ratio",
+                f"as archives do that are made to fill a disk; if it is honest, put the files there unpacked or in a "
+                "plain tar (by hand there is --max-unpacked-ratio)",
             )
 
 

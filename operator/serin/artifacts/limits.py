@@ -83,10 +83,14 @@ class Deadline:
         Raises:
             ArtifactError: TimedOut.
         """
-        left = self._end - self._clock()
+        left = self.left()
         if left <= 0:
             raise self.missed()
         return left
+
+    def left(self) -> float:
+        """Seconds that are left; zero or less when it is over."""
+        return self._end - self._clock()
 
     def pause(self, seconds: float) -> None:
         """Sleep, but never past the end.

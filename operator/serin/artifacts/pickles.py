@@ -5,24 +5,32 @@ it is whoever's. Names decide first, content where names say nothing: a torch ch
 it, and `.bin` can be anything.
 
 Not looked for: code that a framework is told to load in other ways (Keras Lambda layers, custom code in a model
-repository, joblib files under another name and compressed).
+repository), and pickles within something else under another name: compressed ones, those in a tar, in an archive within
+an archive, or behind other bytes where a program is told to look.
 """
 
 from __future__ import annotations
 
+import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
+
+from numpy.lib.format import read_array_header_1_0, read_array_header_2_0, read_magic
 
 from serin.artifacts.errors import ArtifactError, Reason
+from serin.artifacts.opcodes import runs_code
 from serin.artifacts.zips import open_zip
 
 _NAMES = (
     *(".pkl", ".pickle", ".pck", ".p", ".dill", ".cloudpickle"),
     *(".joblib", ".joblib.gz", ".pkl.gz", ".pt", ".pth", ".ckpt", ".mar"),
 )
-_HEAD_BYTES = 512
+_HEAD_BYTES = 6
+_ARRAY = b"\x93NUMPY"
 _ZIP_MEMBERS_MAX = 100_000
 
 
@@ -37,13 +45,10 @@ def is_pickle(path: Path) -> bool:
         return True
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
-        if _looks_pickled(head):
-            return True
         if head[:2] == b"PK" and head[2:4] in {b"\x03\x04", b"\x05\x06"}:
             return _zip_holds_pickle(path)
-        if head[:6] == b"\x93NUMPY":
-            return _has_objects(head)
-        return False
+        file.seek(0)
+        return _is_pickle_by_content(file, path.stat().st_size)
 
 
 def refuse_pickles(paths: Iterable[str]) -> None:
@@ -64,12 +69,11 @@ def refuse_pickles(paths: Iterable[str]) -> None:
         )
 
 
-def _looks_pickled(head: bytes) -> bool:
-    # Protocols 2 to 5 start with PROTO and their number; 4 and 5 then have a FRAME. Protocols 0 and 1 have no sign of
-    # their own; what they start with for a class instance is the name of a module after an opcode.
-    if head[:1] == b"\x80" and head[1:2] in {b"\x02", b"\x03", b"\x04", b"\x05"}:
-        return True
-    return head.startswith((b"ccopy_reg\n", b"(icopy_reg\n", b"c__builtin__\n", b"cos\n", b"cposix\n", b"cbuiltins\n"))
+def _is_pickle_by_content(file: IO[bytes], size: int, *, packed: bool = False) -> bool:
+    head = file.read(_HEAD_BYTES)
+    file.seek(0)
+    # An array of objects is stored as a pickle behind the header. Its first byte is an opcode that wants two more.
+    return _has_objects(file) if head == _ARRAY else runs_code(file, size, packed=packed)
 
 
 def _zip_holds_pickle(path: Path) -> bool:
@@ -87,10 +91,16 @@ def _member_is_pickle(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool
     if member.is_dir():
         return False
     with archive.open(member) as opened:
-        head = opened.read(_HEAD_BYTES)
-    return _looks_pickled(head) or _has_objects(head)
+        return _is_pickle_by_content(opened, member.file_size, packed=True)
 
 
-def _has_objects(head: bytes) -> bool:
-    # An array of objects is stored as a pickle behind the header.
-    return head[:6] == b"\x93NUMPY" and b"'descr': '|O" in head
+def _has_objects(file: IO[bytes]) -> bool:
+    try:
+        major, _ = read_magic(file)
+        # Version 3 is version 2 with names of fields in another encoding, and they do not matter here.
+        read = read_array_header_1_0 if major == 1 else read_array_header_2_0
+        *_, dtype = read(file)
+    except (ValueError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError, TypeError, struct.error):
+        # It calls itself an array and its header is not as they are, or longer than NumPy takes from strangers.
+        return True
+    return bool(dtype.hasobject)

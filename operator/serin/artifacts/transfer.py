@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from serin.artifacts.digest import Digest, hash_file
-from serin.artifacts.errors import Interrupted, unavailable
+from serin.artifacts.errors import ArtifactError, Interrupted, Reason, unavailable
 from serin.artifacts.limits import Deadline, Limits
 from serin.artifacts.source import RemoteFile, Source
 from serin.artifacts.uri import shown
@@ -89,19 +89,31 @@ def persistently(deadline: Deadline, act: Callable[[], T], progressed: Callable[
     Args: progressed: a number that grows when a try achieved something.
 
     Raises:
-        ArtifactError: why the last try was interrupted, or TimedOut.
+        ArtifactError: why the last try was interrupted, also when there is no time for another; TimedOut when the
+        time ended a try that nothing had gone wrong before.
     """
     tries, before = 0, progressed()
+    fault: ArtifactError | None = None
     while True:
         try:
             return act()
         except Interrupted as interrupted:
             now = progressed()
             tries, before = (1, now) if now > before else (tries + 1, before)
-            deadline.remaining()
+            if tries == 1:
+                deadline.remaining()  # the end of the time may be what broke it off
+            fault = interrupted.cause
             if tries >= _TRIES_WITHOUT_PROGRESS:
-                raise interrupted.cause from None
-            deadline.pause(min(_PAUSE_SECONDS * 2 ** (tries - 1), _PAUSE_SECONDS_MAX))
+                raise fault from None
+        except ArtifactError as error:
+            if error.reason is not Reason.TIMED_OUT or fault is None or progressed() > before:
+                raise
+            # More time would not have helped.
+            raise fault from None
+        pause = min(_PAUSE_SECONDS * 2 ** (tries - 1), _PAUSE_SECONDS_MAX)
+        if pause >= deadline.left():
+            raise fault
+        deadline.pause(pause)
 
 
 def receive(

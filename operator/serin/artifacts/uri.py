@@ -185,6 +185,9 @@ def _bucket(parts: SplitResult) -> BucketPlace:
         raise _unreadable(
             f"write {parts.scheme}://bucket/key, for all objects under a prefix {parts.scheme}://bucket/prefix/"
         )
+    # The library takes none of these. Slashes at the end only say that it is a prefix.
+    if not {"", ".", ".."}.isdisjoint(key.rstrip("/").split("/")) or re.search(r"[\x00-\x1f\x7f]", key):
+        raise _unreadable("a key must not have empty parts, '.', '..' or control characters")
     kind: BucketKind = "s3" if parts.scheme == "s3" else "gs" if parts.scheme == "gs" else "az"
     return BucketPlace(kind, parts.netloc, key, version)
 

@@ -89,7 +89,12 @@ class Web:
             raise unavailable(
                 shown(url), "has a certificate that is not trusted (add its authority: REQUESTS_CA_BUNDLE)"
             ) from None
-        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema):
+        except (
+            requests.exceptions.InvalidURL,
+            requests.exceptions.InvalidSchema,
+            urllib3.exceptions.LocationParseError,
+            UnicodeError,
+        ):
             raise unavailable(shown(url), "or where it redirects to is not a usable address") from None
         except requests.RequestException:
             raise Interrupted(unavailable(shown(url), "does not answer")) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import signal
 import sys
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
 _UNITS["Ti"] = 1 << 40
+_NUMBER_MAX = 1e8
 _GRACE_SECONDS = 5.0
 """How much later than the library's own deadline the process is stopped."""
 
@@ -38,10 +40,10 @@ def add_artifact(commands: Any) -> None:
         parser.add_argument("--cache-bytes", type=_bytes, default=100 << 30, help="what may be in it; default 100Gi")
         parser.add_argument("--claims", type=Path, help="where claims are mounted, each under its name")
         parser.add_argument("--max-bytes", type=_bytes, help="bytes as delivered; default 50Gi")
-        parser.add_argument("--max-files", type=int, help="files, and members of an archive; default 10000")
+        parser.add_argument("--max-files", type=_count, help="files, and members of an archive; default 10000")
         parser.add_argument("--max-unpacked-bytes", type=_bytes, help="bytes that archives unpack to; default 100Gi")
-        parser.add_argument("--max-unpacked-ratio", type=float, help="the same for each packed byte; default 200")
-        parser.add_argument("--timeout", type=float, help="seconds for the whole call; default 3600")
+        parser.add_argument("--max-unpacked-ratio", type=_above_zero, help="the same for each packed byte; default 200")
+        parser.add_argument("--timeout", type=_above_zero, help="seconds for the whole call; default 3600")
         parser.add_argument("--allow-pickles", action="store_true", help="also from a source that nobody pinned")
         parser.add_argument("--allow-http", action="store_true", help="http:// is good enough")
         parser.add_argument("--keep-archives", action="store_true", help="do not unpack")
@@ -154,6 +156,23 @@ def _digest(options: argparse.Namespace) -> Digest | None:
 def _bytes(text: str) -> int:
     """Return the bytes of a Kubernetes quantity: "2Gi", "500M", "1000"."""
     found = re.fullmatch(r"([0-9]{1,15})([KMGT]i?)?", text)
-    if found is None:
-        raise argparse.ArgumentTypeError("must be a number of bytes such as 2Gi, 500M or 1000")
+    if found is None or not int(found.group(1)):
+        raise argparse.ArgumentTypeError("must be a number of bytes above 0 such as 2Gi, 500M or 1000")
     return int(found.group(1)) * _UNITS[found.group(2) or ""]
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,15}", text) or not int(text):
+        raise argparse.ArgumentTypeError("must be a whole number above 0")
+    return int(text)
+
+
+def _above_zero(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    # A timer of the system takes no more than that.
+    if not 0 < number <= _NUMBER_MAX:
+        raise argparse.ArgumentTypeError(f"must be a number above 0 and at most {_NUMBER_MAX:g}")
+    return number

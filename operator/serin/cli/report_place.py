@@ -155,7 +155,7 @@ def _into_claim(found: ClaimPlace, place: ReportPlace, files: Mapping[str, str])
     kept = output.Kept(uri, _digest(files[output.REPORT].encode()))
     yield _not_removed(kept, _late(place))
     try:
-        left = output.sweep(folder.parent, own=folder, keep_newest=place.keep)
+        left = output.sweep(folder.parent, own=folder, keep_newest=place.keep, names=re.compile(_GROUP))
     except OSError as error:
         yield _not_removed(kept, f"{error.strerror}; see the volume")
         return

@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import io
+import json
 import pickle
+import tarfile
+import tracemalloc
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+import skops.io
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
 
 from serin.artifacts import ArtifactError, Policy, Reason, fetch, resolve
 from serin.artifacts.digest import digest_of_file
+from serin.artifacts.opcodes import runs_code
 from serin.artifacts.pickles import is_pickle
+
+SYSTEM = b"cos\nsystem\n(S'id'\ntR."
+ROOT = Path(__file__).parents[3]
+
+
+def npy_behind_spaces(descr: str, spaces: int, version: int = 1) -> bytes:
+    """An array of one element whose header says its type only after many spaces."""
+    header = (" " * spaces + f"{{'descr': {descr}, 'fortran_order': False, 'shape': (1,), }}\n").encode()
+    return b"\x93NUMPY" + bytes([version, 0]) + len(header).to_bytes(2 if version == 1 else 4, "little") + header
 
 
 def torch_like() -> bytes:
@@ -60,6 +77,213 @@ def test_files_are_told_by_name_or_content(tmp_path: Path, name: str, content: b
     """`.bin` can be anything, so what is in it decides."""
     (tmp_path / name).write_bytes(content)
     assert is_pickle(tmp_path / name) == want
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(SYSTEM, id="system"),
+        pytest.param(b"csubprocess\ncheck_output\n((lS'id'\natR.", id="check_output"),
+        pytest.param(b"(S'id'\nios\nsystem\n.", id="instance"),
+        pytest.param(b"(cos\nsystem\nS'id'\no.", id="object"),
+        pytest.param(b"N0" + SYSTEM, id="nothing first"),
+        pytest.param(b"I1\n0" + SYSTEM, id="a number first"),
+        pytest.param(b"I  0x1\0 what loaders pass over\n0" + SYSTEM, id="a number of a kind first"),
+        pytest.param(b"F1e5\n0" + SYSTEM, id="a fraction first"),
+        pytest.param(b"Vany words\n0" + SYSTEM, id="words first"),
+        pytest.param(b"V" + b"w" * 200_000 + b"\n0" + SYSTEM, id="a long line first"),
+        pytest.param(b"I" + b" " * 9000 + b"1\n0" + SYSTEM, id="a number behind spaces first"),
+        pytest.param(b"S'\xff'\n0" + SYSTEM, id="what is no ASCII first"),
+        pytest.param(b"B" + (200_000).to_bytes(4, "little") + bytes(200_000) + b"0" + SYSTEM, id="bytes first"),
+        pytest.param(b"N0" * 70_000 + SYSTEM, id="nothing very often"),
+        pytest.param(b"N." + SYSTEM, id="the second of two"),
+        pytest.param(b"(NN1" + SYSTEM, id="a mark first"),
+        pytest.param(b"(1" + SYSTEM + b"and what is not read", id="something behind it"),
+        pytest.param(SYSTEM[:-1] + b"\xff", id="no end, but called by then"),
+        pytest.param(b"\x80\x01" + SYSTEM, id="declared as protocol 1"),
+        pytest.param(b"X\x02\0\0\0osX\x06\0\0\0system\x93X\x02\0\0\0id\x85R.", id="names from strings"),
+        pytest.param(b"cos\nsystem\np0\n0g0\n(S'id'\ntR.", id="by way of the memo"),
+        pytest.param(b"csys\npath\nV/tmp\na.", id="adds to the path"),
+        pytest.param(npy_behind_spaces("'|O'", 700), id="array of objects"),
+        pytest.param(npy_behind_spaces("[('a', '<f4'), ('b', 'O')]", 0), id="array with a field of objects"),
+        pytest.param(npy_behind_spaces("'|O'", 700, version=3), id="array of objects, version 3"),
+        pytest.param(npy_behind_spaces("'<f4'", 70_000, version=2), id="array with a header that nobody writes"),
+        pytest.param(npy_behind_spaces("(", 0), id="array with a header that is none"),
+    ],
+)
+@pytest.mark.parametrize("name", ["model.onnx", "weights.bin", "within.npz"])
+def test_a_pickle_under_another_name_is_one_whatever_comes_first(tmp_path: Path, name: str, content: bytes) -> None:
+    """Bytes that a loader passes over before the call hide nothing."""
+    path = tmp_path / name
+    if name == "within.npz":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("weights", content)
+    else:
+        path.write_bytes(content)
+    assert is_pickle(path)
+
+
+_PIECES = [
+    *(b"cos\nsystem\n", b"cm\nf\n", b"(", b")", b"N", b"0", b"1", b"2", b"t", b"l", b"d", b"]", b"}", b"R", b"b", b"o"),
+    *(
+        b"a",
+        b"e",
+        b"s",
+        b"u",
+        b".",
+        b"im\nf\n",
+        b"\x81",
+        b"\x85",
+        b"\x86",
+        b"\x93",
+        b"\x94",
+        b"p0\n",
+        b"g0\n",
+        b"q\x01",
+    ),
+    *(b"h\x01", b"h\x00", b"I01\n", b"L5L\n", b"F1.5\n", b"S'id'\n", b"Vid\n", b"U\x01m", b"X\x01\0\0\0f", b"\x80\x00"),
+    *(b"\x8c\x01f", b"K\x05", b"\x8a\x01\x05", b"\x92", b"\x8f", b"\x90", b"\x91", b"C\x01f", b"Pid\n", b"text\n"),
+]
+
+
+class _Called(BaseException):
+    """The loader has called what the pickle named."""
+
+
+class _Named:
+    """Calls with letters, one each, are let through: that is what a word does as arguments, and labels are words."""
+
+    def __new__(cls, *arguments: object, **_more: object) -> object:
+        if arguments and all(isinstance(one, str) and len(one) == 1 for one in arguments):
+            return object.__new__(cls)
+        raise _Called
+
+    def __setstate__(self, state: object) -> None:
+        if not isinstance(state, str):
+            raise _Called
+
+
+@given(st.lists(st.sampled_from(_PIECES), max_size=14))
+def test_whatever_a_loader_would_call_is_found(pieces: list[bytes]) -> None:
+    """Both loaders of Python are asked, with a harmless class for every name."""
+    content = b"".join(pieces)
+    for base in (pickle.Unpickler, pickle._Unpickler):  # type: ignore[attr-defined]
+
+        class Loader(base):  # type: ignore[misc, valid-type]
+            def find_class(self, _module: str, _name: str) -> object:
+                return _Named
+
+        try:
+            Loader(io.BytesIO(content)).load()
+        except _Called:
+            assert runs_code(io.BytesIO(content), len(content)), content
+        except Exception:  # noqa: BLE001  a loader may end as it likes
+            continue
+
+
+DATA = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.binary(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(DATA, st.integers(0, 5), st.sampled_from([b"", b"N0", b"I1\n0", b"(1", b"Vx\n."]))
+def test_every_pickle_is_found_whatever_its_protocol(data: object, protocol: int, before: bytes) -> None:
+    """One of plain data, too: nobody has looked into what follows it."""
+    content = before + pickle.dumps(data, protocol=protocol)
+    assert runs_code(io.BytesIO(content), len(content))
+
+
+@given(st.lists(st.from_regex(r"[A-Za-z.(][a-zA-Z0-9 .,'()-]{1,12}", fullmatch=True), max_size=30))
+def test_lists_of_words_are_no_pickles(words: list[str]) -> None:
+    """Labels and vocabularies, a word a line: `cat` and `dog` are a name in a module to a loader."""
+    content = "".join(f"{word}\n" for word in words).encode()
+    assert not runs_code(io.BytesIO(content), len(content))
+
+
+def safetensors(size: int) -> bytes:
+    """A file whose header has exactly so many bytes."""
+    header = json.dumps(
+        {"__metadata__": {"format": "pt"}, "layer.0": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}}
+    )
+    return size.to_bytes(8, "little") + header.ljust(size).encode() + np.arange(4, dtype="<f4").tobytes()
+
+
+def test_no_length_of_a_safetensors_header_is_a_pickle() -> None:
+    """A file begins with that number, and 640 is how protocol 2 declares itself."""
+    for size in range(128, 9000, 8):
+        content = safetensors(size)
+        assert not runs_code(io.BytesIO(content), len(content)), size
+
+
+@pytest.mark.parametrize("suffix", [".md", ".py", ".yaml", ".json", ".txt", ".toml", ".css", ".in", ".lua"])
+def test_the_texts_of_this_repository_are_no_pickles(suffix: str) -> None:
+    """Real files of the kinds that lie beside a model."""
+    paths = [
+        path for folder in ("docs", "operator", "manifests", "tests") for path in (ROOT / folder).rglob(f"*{suffix}")
+    ]
+    paths += ROOT.glob(f"*{suffix}")
+    assert [path for path in paths if is_pickle(path)] == []
+
+
+def test_archives_and_skops_files_are_no_pickles(tmp_path: Path) -> None:
+    """Real ones: tar plain and packed, zip, an estimator in skops."""
+    for name in ("config", "Vocabulary", "(model", "cat", "N"):
+        (tmp_path / name).write_text("labels\n")
+    made = []
+    for mode in ("", "gz", "bz2", "xz"):
+        for member in ("config", "Vocabulary", "(model", "cat", "N"):
+            path = tmp_path / f"{member}.tar{mode}"
+            with tarfile.open(path, f"w:{mode}") as archive:  # type: ignore[call-overload]
+                archive.add(tmp_path / member, member)
+            made.append(path)
+    with zipfile.ZipFile(tmp_path / "packed.bin", "w", zipfile.ZIP_DEFLATED) as packed:
+        for member in ("config", "Vocabulary", "(model", "cat"):
+            packed.write(tmp_path / member, member)
+    x = np.arange(20.0).reshape(10, 2)
+    skops.io.dump(LogisticRegression().fit(x, x[:, 0] > 9), tmp_path / "model.skops")
+    made += [tmp_path / "packed.bin", tmp_path / "model.skops"]
+    assert [path for path in made if is_pickle(path)] == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b'\x08\x08\x12\x07skl2onnx\x1a\x061.17.0:\x10\n\x0e\n\x01x\x12\x01y\x1a\x01n"\x03Add', id="ONNX"),
+        pytest.param(b"GGUF\x03\0\0\0" + (291).to_bytes(8, "little") + bytes(64), id="GGUF"),
+        pytest.param(b"\x1c\0\0\0TFL3" + bytes(64), id="TFLite"),
+        pytest.param(b"\x89HDF\r\n\x1a\n" + bytes(64), id="HDF5"),
+        pytest.param(b"\x89PNG\r\n\x1a\n" + bytes(64), id="PNG"),
+        pytest.param(b"cache\nbuild\n.git\n", id="a list of files to ignore"),
+        pytest.param(b"cat\ndog\nRabbit\nant\nbird\n", id="labels"),
+        pytest.param(b"car\nbus\nVan\nRover\nboat\nant\n", id="labels with an argument"),
+        pytest.param(b"(none)\n" * 9, id="brackets"),
+        pytest.param(npy_behind_spaces("'<f4'", 700) + bytes(4), id="array of numbers behind spaces"),
+        pytest.param(npy(np.zeros(2, dtype=[("größe", "<f4")])), id="array with names of version 3"),
+    ],
+)
+def test_other_files_are_no_pickles(tmp_path: Path, content: bytes) -> None:
+    """A false alarm is a model that cannot be deployed."""
+    (tmp_path / "model.bin").write_bytes(content)
+    assert not is_pickle(tmp_path / "model.bin")
+
+
+def test_memory_does_not_depend_on_what_a_file_says_of_itself(tmp_path: Path) -> None:
+    """A string of a gigabyte is passed over, a line of 100 MB is read in pieces."""
+    path = tmp_path / "model.bin"
+    for start, size in ((b"X\0\0\0\x3f", 1 << 30), (b"V", 100 << 20)):
+        with path.open("wb") as file:
+            file.write(start)
+            file.truncate(size)
+            file.seek(0x3F000000 + 5)
+            file.write(b"0" + SYSTEM)
+        tracemalloc.start()
+        found = is_pickle(path)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert found
+        assert peak < 4 << 20
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from serin.cli.report_place import ReportPlace, keep_report
 from serin.evaluate import output
 from serin.evaluate.page import page
 from serin.evaluate.program import termination_message
@@ -96,25 +97,93 @@ def test_a_new_report_replaces_all_files_of_the_old_one(tmp_path: Path) -> None:
     assert [one.name for one in (tmp_path / "r").iterdir()] == [output.REPORT]
 
 
+def kept_at(folder: Path, age: int, files: tuple[str, ...] = (output.REPORT, output.PAGE)) -> Path:
+    """A report as it was kept some seconds before a day in 2001."""
+    output.keep(folder, dict.fromkeys(files, "x"))
+    for name in files:
+        os.utime(folder / name, (1e9 - age, 1e9 - age))
+    return folder
+
+
 def test_old_reports_and_leavings_go_and_other_folders_stay(tmp_path: Path) -> None:
     """The newest stay; what is no report is not ours."""
-    for age, name in enumerate(("newest", "middle", "oldest")):
-        output.keep(tmp_path / name, {output.REPORT: "x"})
-        os.utime(tmp_path / name / output.REPORT, (1e9 - age, 1e9 - age))
-    (tmp_path / ".newest-left").mkdir()
+    newest, middle, oldest = (
+        output.folder_of(tmp_path, f"iris-{number}", "sha256:" + "a" * 64) for number in (3, 2, 1)
+    )
+    for age, folder in enumerate((newest, middle, oldest)):
+        kept_at(folder, age)
+    left = tmp_path / f".{newest.name}-abcd_123"
+    left.mkdir()
+    (left / output.PAGE).write_text("half")
     (tmp_path / "theirs").mkdir()
-    output.sweep(tmp_path, own=tmp_path / "newest", keep_newest=2)
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["middle", "newest", "theirs"]
+    assert set(output.sweep(tmp_path, own=newest, keep_newest=2)) == {left, oldest}
+    assert sorted(one.name for one in tmp_path.iterdir()) == [middle.name, newest.name, "theirs"]
     assert output.sweep(tmp_path / "absent", own=tmp_path / "absent" / "r", keep_newest=2) == []
 
 
 def test_the_own_report_stays_whatever_its_clock_says(tmp_path: Path) -> None:
     """A volume's server may have another clock than the one that wrote the others."""
-    for name in ("own", "other"):
-        output.keep(tmp_path / name, {output.REPORT: "x"})
-    os.utime(tmp_path / "own" / output.REPORT, (1, 1))
-    output.sweep(tmp_path, own=tmp_path / "own", keep_newest=1)
-    assert [one.name for one in tmp_path.iterdir()] == ["own"]
+    own, other = (output.folder_of(tmp_path, name, "sha256:" + "b" * 64) for name in ("own", "other"))
+    kept_at(own, 900)
+    kept_at(other, 0)
+    output.sweep(tmp_path, own=own, keep_newest=1)
+    assert [one.name for one in tmp_path.iterdir()] == [own.name]
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        pytest.param(".mine/notes", id="hidden"),
+        pytest.param(".git/report.json", id="hidden, with a report"),
+        pytest.param(".iris-2-0123456789ab-12345678/report.json", id="another run that writes now"),
+        pytest.param(".iris-3-0123456789ab-12345678/notes", id="beside ours, with more in it"),
+        pytest.param("best/report.json", id="a report of another name"),
+        pytest.param("iris-1-0123456789ab/weights.bin", id="beside an old report"),
+        pytest.param("iris-1-0123456789ab/plots/report.json", id="below an old report"),
+        pytest.param("iris-3-0123456789ab/notes", id="in the own folder"),
+    ],
+)
+def test_nothing_that_is_no_report_is_removed(tmp_path: Path, theirs: str) -> None:
+    """Whoever names a folder may have more in it, and another Job may be writing at this moment."""
+    mine = tmp_path / theirs
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    if theirs.startswith("iris-1"):
+        (tmp_path / "iris-1-0123456789ab" / output.REPORT).write_text("old")
+    own = tmp_path / "iris-3-0123456789ab"
+    for words in ("old", "new"):
+        output.keep(own, {output.REPORT: words, output.PAGE: words})
+    output.sweep(tmp_path, own=own, keep_newest=1)
+    assert mine.read_text() == "mine"
+    assert {(own / name).read_text() for name in (output.REPORT, output.PAGE)} == {"new"}
+
+
+def test_a_link_is_not_a_report(tmp_path: Path) -> None:
+    """What it leads to is somebody's."""
+    elsewhere = kept_at(tmp_path / "elsewhere", 9)
+    shelf = tmp_path / "shelf"
+    own = kept_at(output.folder_of(shelf, "iris-2", "sha256:" + "c" * 64), 0)
+    (shelf / "iris-1-0123456789ab").symlink_to(elsewhere, target_is_directory=True)
+    assert output.sweep(shelf, own=own, keep_newest=1) == []
+    assert (elsewhere / output.REPORT).exists()
+
+
+def test_a_claim_keeps_what_is_no_report_of_the_deployment(tmp_path: Path) -> None:
+    """The promise of docs/validation.md, as for a bucket: nothing else under the uri is touched."""
+    folder = tmp_path / "claims" / "kept" / "f" / "ml" / "iris"
+    kept_at(folder / "iris-1.1.holdout", 9)
+    # Named as --output would name it, which is no name on a claim.
+    for name in ("best", "iris-1-0123456789ab", "iris-1.1", "Iris-1.1.holdout"):
+        kept_at(folder / name, 9)
+    for stranger in (".mine/notes", "best/weights.bin", ".iris-9.1.holdout-12345678/report.html"):
+        (folder / stranger).parent.mkdir(exist_ok=True)
+        (folder / stranger).write_text("mine")
+    before = {path for path in folder.rglob("*") if "iris-1.1.holdout" not in str(path)}
+    place = ReportPlace("pvc://kept/f", "ml/iris/iris-2.1.holdout", 1, tmp_path / "claims", 20.0)
+    kept = keep_report(place, {output.REPORT: "new", output.PAGE: "new"})
+    own = folder / "iris-2.1.holdout"
+    assert kept.trouble is None
+    assert set(folder.rglob("*")) == before | {own, own / output.REPORT, own / output.PAGE}
 
 
 LONG_PLACE = f"s3://{'r' * 195}/{'n' * 63}/{'d' * 40}/{'v' * 63}.1000.{'s' * 63}/report.json"
@@ -145,6 +214,11 @@ def test_the_short_answer_fits_beside_a_fault_in_any_alphabet() -> None:
     text = termination_message(made, output.Kept(LONG_PLACE, "sha256:" + "0" * 64, "t" * 2000))
     assert len(text.encode()) <= 4096
     assert json.loads(text)["fault"]["reason"] == "DatasetStale"
+
+
+def test_an_answer_that_is_nested_without_end_is_no_answer() -> None:
+    """A program of somebody's own may write it, and the look at the deployment goes on."""
+    assert read_answer(Ended("[" * 4000), "iris-2").verdict == "undecided"
 
 
 def test_the_page_escapes_what_came_from_data() -> None:

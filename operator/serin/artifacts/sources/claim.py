@@ -34,7 +34,7 @@ class ClaimSource:
         """List the files."""
         if not self._path.exists():
             raise not_found(self._uri if self._root.is_dir() else f"the mounted claim of {self._uri}")
-        if self._path.is_file():
+        if not self._path.is_dir():
             return Offer(self._uri, (self._file(self._path, self._path.name),), True, "application/octet-stream")
         files = tuple(
             self._file(path, path.relative_to(self._path).as_posix())

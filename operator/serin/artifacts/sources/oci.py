@@ -122,7 +122,7 @@ def _parsed(raw: bytes) -> dict[str, Any]:
     try:
         manifest = json.loads(raw)
         layers = manifest.get("layers")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         raise _unusable("is not JSON") from None
     if isinstance(manifest.get("manifests"), list):
         raise _unusable("is an index of several; name one of them by its digest")
