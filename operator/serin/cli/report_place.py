@@ -115,14 +115,10 @@ def _keep(place: ReportPlace, files: Mapping[str, str]) -> Iterator[Kept]:
 
 
 def _into_bucket(found: BucketPlace, place: ReportPlace, files: Mapping[str, str]) -> Iterator[Kept]:
-    from serin.artifacts.errors import ArtifactError, Reason
     from serin.artifacts.keeping import Shelf, drop_groups, keep_group
     from serin.artifacts.limits import Deadline
     from serin.evaluate.output import PAGE, REPORT, Kept
 
-    if any(part in {"", ".", ".."} or not part.isprintable() for part in found.key.rstrip("/").split("/")):
-        words = f"the path of {place.uri} must not have empty parts, '.', '..' or control characters; write another"
-        raise ArtifactError(Reason.UNSAFE, words)
     deadline = Deadline(place.seconds)
     deployment, _, group = place.name.rpartition("/")
     folder = replace(found, key=f"{found.key.rstrip('/')}/{deployment}")

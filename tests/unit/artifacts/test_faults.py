@@ -16,6 +16,7 @@ from serin.artifacts.limits import Deadline
 from serin.artifacts.transfer import persistently
 from serin.cli.main import main
 from serin.workloads.fetching import failure
+from serin.workloads.jobs import LABEL_CONTAINER
 from serin.workloads.resolve import resolution
 
 
@@ -107,5 +108,9 @@ def test_an_answer_that_is_nested_without_end_is_no_answer(text: str) -> None:
         "metadata": {"name": "p", "labels": {"serin.dev/job": "j"}, "creationTimestamp": "2026-11-21T09:00:00Z"},
         "status": {"containerStatuses": [{"name": "c", "state": {"terminated": {"exitCode": 0, "message": text}}}]},
     }
-    job = {"metadata": {"name": "j"}, "status": {"conditions": [{"type": "Complete", "status": "True"}]}}
+    labels = {LABEL_CONTAINER: "c"}
+    job = {
+        "metadata": {"name": "j", "labels": labels},
+        "status": {"conditions": [{"type": "Complete", "status": "True"}]},
+    }
     assert getattr(resolution("j", job, [pod]), "state", None) == "unavailable"

@@ -87,5 +87,5 @@ def test_a_bucket_has_no_path_out_of_it(path: str) -> None:
     kept = keep_report(place, {"report.json": "{}", "report.html": ""})
     assert kept.place is None
     assert kept.trouble is not None
-    assert "Unsafe" in kept.trouble
+    assert "UnsupportedScheme" in kept.trouble
     assert "must not have empty parts" in kept.trouble
