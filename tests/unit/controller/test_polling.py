@@ -103,6 +103,15 @@ def ended(desk: Desk, revision: str, kind: str, reason: str) -> None:
         desk.cache.remove("Pod", desk.kube.objects.pop(("Pod", f"{left}-pod")))
 
 
+async def moved() -> Desk:
+    """The first poll has found other files."""
+    desk = await serving()
+    await after(desk, 10)
+    resolves(desk, TWO)
+    await after(desk, 0)
+    return desk
+
+
 def test_nothing_is_asked_before_the_interval_is_over() -> None:
     async def story() -> None:
         desk = await serving()
@@ -134,11 +143,8 @@ def test_the_same_files_start_nothing_and_are_asked_about_again() -> None:
 
 def test_other_files_become_a_revision_of_their_own_and_the_spec_is_left_alone() -> None:
     async def story() -> None:
-        desk = await serving()
+        desk = await moved()
         before = desk.md["status"]["stable"]["revision"]
-        await after(desk, 10)
-        resolves(desk, TWO)
-        await after(desk, 0)
         candidate = desk.md["status"]["candidate"]
         assert candidate["revision"] not in {before, None}
         assert candidate["version"] == "1"
@@ -159,10 +165,7 @@ def test_nothing_is_asked_while_a_rollout_runs() -> None:
     """A tag that moves faster than a rollout takes would keep every version from its verdict."""
 
     async def story() -> None:
-        desk = await serving()
-        await after(desk, 10)
-        resolves(desk, TWO)
-        await after(desk, 0)
+        desk = await moved()
         gone(desk)
         assert not any("Job" in line for line in await after(desk, 60))
         assert desk.md["status"]["candidate"]
@@ -174,11 +177,8 @@ def test_a_tag_that_moves_back_asks_for_the_first_revision_again() -> None:
     """What it meant in between was rolled back and stays rejected; the first serves, and nothing is tried."""
 
     async def story() -> None:
-        desk = await serving()
+        desk = await moved()
         first = desk.md["status"]["stable"]["revision"]
-        await after(desk, 10)
-        resolves(desk, TWO)
-        await after(desk, 0)
         gone(desk)
         second = desk.md["status"]["candidate"]["revision"]
         ended(desk, second, "RolledBack", "GateFailed")
@@ -217,10 +217,7 @@ def test_a_spec_that_comes_back_means_what_was_promoted_of_it_last() -> None:
     """Version 2 failed in between and its polls took the place of version 1's: the find that serves goes on serving."""
 
     async def story() -> None:
-        desk = await serving()
-        await after(desk, 10)
-        resolves(desk, TWO)
-        await after(desk, 0)
+        desk = await moved()
         gone(desk)
         second = desk.md["status"]["candidate"]["revision"]
         ended(desk, second, "Promoted", "Promoted")
@@ -251,10 +248,7 @@ def test_to_stop_asking_is_not_to_go_back() -> None:
     """Without pollInterval what was found last goes on; another version asks anew."""
 
     async def story() -> None:
-        desk = await serving()
-        await after(desk, 10)
-        resolves(desk, TWO)
-        await after(desk, 0)
+        desk = await moved()
         second = desk.md["status"]["candidate"]["revision"]
         gone(desk)
         desk.user_applies(polled(every=None))
