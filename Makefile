@@ -104,7 +104,8 @@ simulation: setup ## the tests' error rates, simulated: a minute or two
 
 .PHONY: cluster-tests
 cluster-tests: tools helm ## integration and end-to-end tests on the local cluster
-	$(BIN)/pytest --reruns 1 tests/integration tests/e2e
+	$(BIN)/pytest --reruns 1 tests/integration tests/e2e/lifecycle tests/e2e/resilience
+	$(BIN)/pytest --reruns 1 --numprocesses 2 --dist loadfile tests/e2e/docs tests/e2e/rights
 
 ##@ Long runs, printed and not asserted
 .PHONY: bench-scale

@@ -100,7 +100,7 @@ def test_a_finished_evaluation_asks_nobody_again_and_an_interrupted_one_starts_a
     (place,) = folder.glob("reports/iris-2-x7k2p-*")
     assert evaluated(folder, setup(url)).run == first.run
     (place / "report.json").write_text((place / "report.json").read_text()[:500])
-    (folder / "reports" / ".iris-2-x7k2p-left").mkdir()
+    (folder / "reports" / f".{place.name}-a1b2c3d4").mkdir()
     again = evaluated(folder, setup(url))
     assert again.run.started > first.run.started
     assert again.model_copy(update={"run": first.run}) == first
@@ -347,7 +347,7 @@ def test_a_store_that_is_away_changes_no_verdict(
     gates = [{"name": "accuracy", "metric": "accuracy", "min": least}]
     said = told(folder, setup(url, gates=gates), "--report-uri", "s3://reports/ml", "--report-seconds", "1")
     assert (said["verdict"], said["report"], said["digest"]) == (verdict, None, None)
-    assert said["reportTrouble"].startswith("the report was not stored: TimedOut")
+    assert said["reportTrouble"].startswith("the report was not stored: SourceUnavailable")
 
 
 def test_a_folder_of_reports_that_cannot_be_written_changes_no_verdict(folder: Path, url: str) -> None:
