@@ -53,20 +53,13 @@ VERSUS_STABLE = frozenset({"agreement", "negativeFlipRate", "positiveFlipRate"})
 """Measures of an evaluation that are about both arms by themselves."""
 
 
-def absolute_gates(evaluation: Mapping[str, Any]) -> list[Any]:
-    """The gates of an evaluation that can decide while nothing serves.
-
-    A gate that is no object is among them: the program says what is wrong with it.
-    """
-    gates = evaluation.get("gates")
-    return [gate for gate in (gates if isinstance(gates, list) else ()) if not _versus_stable(gate)]
-
-
-def _versus_stable(gate: Any) -> bool:
-    if not isinstance(gate, Mapping):
-        return False
-    metric = gate.get("metric")
-    return gate.get("maxDropVersusStable") is not None or (isinstance(metric, str) and metric in VERSUS_STABLE)
+def absolute_gates(evaluation: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The gates of an evaluation, checked by `Evaluation`, that can decide while nothing serves."""
+    return [
+        gate
+        for gate in evaluation["gates"]
+        if gate.get("maxDropVersusStable") is None and gate.get("metric") not in VERSUS_STABLE
+    ]
 
 
 class WarmupRequest(ApiModel):

@@ -75,8 +75,9 @@ def explain(cluster: Cluster, name: str, revision: str | None, namespace: str | 
     from serin.plugin.explain import explain, render_explanation
 
     md, entries, _ = _with_revisions(cluster, name, namespace)
-    chosen = _find(entries, revision) if revision is not None else None if md.created is not None else entries[0]
-    why = explain(md, chosen, datetime.now(UTC))
+    if revision is None and md.created is None:
+        revision = _latest(md, entries)  # it is gone, and only what it left can be explained
+    why = explain(md, _find(entries, revision) if revision is not None else None, datetime.now(UTC))
     show(form, why, lambda _wide: render_explanation(why))
 
 

@@ -115,7 +115,7 @@ def observe(raw: Json, md: ModelDeployment, cache: Cache, memory: Memory, state:
             jobs={name: job_state(obj, pods) for name, obj in jobs.items()},
             job_refusal=memory.job_refusal,
             unpinned=unpinned,
-            polling=polling_of(md, written, state, revisions, jobs, pods),
+            polling=polling_of(md, written, revision, state, revisions, jobs, pods),
             gateway_reload_seconds=config.gateway_reload_seconds,
             interval_seconds=source.grid.interval if source is not None else 15.0,
             settle_seconds=source.grid.settle if source is not None else 30.0,

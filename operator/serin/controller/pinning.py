@@ -94,6 +94,7 @@ def _is_find_of(revision: Json, written: Json) -> bool:
 def polling_of(
     md: ModelDeployment,
     written: Json | None,
+    wanted: Json | None,
     state: State,
     revisions: Mapping[str, Json],
     jobs: Mapping[str, Json],
@@ -101,7 +102,7 @@ def polling_of(
 ) -> Polling | None:
     """What decides whether the uri is asked about again, and what was answered; None where nobody wants it polled."""
     every = md.spec.model.poll_interval
-    if every is None or written is None:
+    if every is None or written is None or wanted is None:
         return None
     name = written["metadata"]["name"]
     pinned = found_digest(revisions[name]) if name in revisions else None
@@ -109,4 +110,5 @@ def polling_of(
     if state.poll is not None and state.poll.of == name:
         job = asked(md.metadata.name, state.poll)
         found = resolution(job, jobs[job], pods) if job in jobs else None
-    return Polling(name, pinned, every.seconds, found, promoted_find(md, written, revisions))
+    # While no poll of this spec is stored, what is wanted is what was found before.
+    return Polling(name, pinned, every.seconds, found, polled_artifact(wanted))

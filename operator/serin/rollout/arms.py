@@ -89,6 +89,11 @@ def pods_needed(replicas: int, weight: int) -> int:
     return max(1, replicas_needed(replicas, weight))
 
 
+def has_pods(health: ArmHealth | None, replicas: int, weight: int) -> bool:
+    """Whether so many of a revision's pods are ready as this share of the traffic needs."""
+    return health is not None and health.ready >= pods_needed(replicas, weight)
+
+
 def blocked(health: ArmHealth | None) -> tuple[Reason, str] | None:
     """Why pods cannot start although the model may be good: no node takes them, or its files cannot be fetched."""
     if health is None:

@@ -21,7 +21,7 @@ from serin.metrics.reading import Reading
 from serin.rollout import starting, validation
 from serin.rollout.acting import after, answered, next_act, tell_attempt, tell_rest
 from serin.rollout.acts import Instead
-from serin.rollout.arms import answers_in, excused, is_down, pods_needed, shared_fault, storeless
+from serin.rollout.arms import answers_in, excused, has_pods, is_down, shared_fault, storeless
 from serin.rollout.decision import Decision, Note, Standing
 from serin.rollout.desired import candidate_share, weights
 from serin.rollout.draining import drains, scaled_down
@@ -103,7 +103,7 @@ def take_in(seen: Observation, state: State, attempt: Attempt, candidate: Placed
     stable = state.stable
     stable_health = seen.health.get(stable.revision) if stable is not None else None
     following = attempt.plan.stages[0].weight if attempt.stage < 0 else 0
-    ready = health is not None and health.ready >= pods_needed(seen.replicas, following)
+    ready = has_pods(health, seen.replicas, following)
     wanted = weights(state)
     in_effect = (
         answers_in(health, now, seen.gateway_reload_seconds) == 0.0
@@ -175,8 +175,7 @@ def _found_out(seen: Observation, attempt: Attempt, candidate: Placed) -> Target
 def _uncompared(seen: Observation, state: State, attempt: Attempt, candidate: Placed, now: datetime) -> Decision:
     if attempt.kind is Kind.FIRST:
         # Before any act: nobody promotes what data have refused in the meantime.
-        health = seen.health.get(candidate.revision)
-        ready = health is not None and health.ready >= pods_needed(seen.replicas, 100)
+        ready = has_pods(seen.health.get(candidate.revision), seen.replicas, 100)
         attempt = validation.go_on(attempt, candidate, seen.name, seen.jobs, now, ready=ready)
     act = next_act(seen)
     if act is not None:
@@ -215,8 +214,7 @@ def _compare(seen: Observation, state: State, attempt: Attempt, candidate: Place
     stable = state.stable
     assert stable is not None  # noqa: S101 - a comparison starts only beside a stable revision
     attempt = ended_early(take_in(seen, replace(state, attempt=attempt), attempt, candidate, now.timestamp()))
-    health = seen.health.get(candidate.revision)
-    ready = health is not None and health.ready >= pods_needed(seen.replicas, attempt.plan.stages[0].weight)
+    ready = has_pods(seen.health.get(candidate.revision), seen.replicas, attempt.plan.stages[0].weight)
     attempt = validation.go_on(attempt, candidate, seen.name, seen.jobs, now, ready=ready)
     act = next_act(seen)
     if act is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from serin.api.names import Slot
@@ -114,3 +114,8 @@ class Decision:
     standing: Standing
     notes: tuple[Note, ...] = ()
     look_again_seconds: float | None = None
+
+    def looked_at_within(self, seconds: float) -> Decision:
+        """The same with a look in so many seconds at the latest."""
+        before = self.look_again_seconds
+        return replace(self, look_again_seconds=seconds if before is None else min(before, seconds))

@@ -36,8 +36,7 @@ def scaled_down(decision: Decision, seen: Observation, now: datetime) -> Decisio
         decision = replace(decision, desired=replace(decision.desired, workloads=workloads))
     if len(over) == len(running):
         return decision
-    waits = [seconds for seconds in (decision.look_again_seconds, seen.gateway_reload_seconds) if seconds is not None]
-    return replace(decision, look_again_seconds=min(waits))
+    return decision.looked_at_within(seen.gateway_reload_seconds)
 
 
 def _drain(tenant: Occupant, before: Drain | None, seen: Observation, now: datetime) -> Drain:

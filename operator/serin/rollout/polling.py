@@ -19,7 +19,7 @@ from serin.api.reasons import Reason
 from serin.rollout.decision import Decision, Note, ResolveWork
 from serin.rollout.instants import instant_of, stamp
 from serin.rollout.observation import Observation, Target
-from serin.rollout.state import Poll, State
+from serin.rollout.state import Poll
 from serin.workloads.fetching import Fetching
 from serin.workloads.jobs import Ended
 from serin.workloads.resolve import Artifact, poll_name
@@ -40,17 +40,17 @@ def with_poll(decision: Decision, seen: Observation, now: datetime) -> Decision:
         if polling.pinned is None:
             return decision  # its first question is still open
         begun = Poll(polling.of, polling.pinned, 0, stamp(now), polling.known)
-        return _again(_keep(decision, begun), polling.interval_seconds)
+        return _keep(decision, begun).looked_at_within(polling.interval_seconds)
     left = instant_of(poll.at) + polling.interval_seconds - now.timestamp()
     if left > 0:
-        return _again(decision, left)
+        return decision.looked_at_within(left)
     name = asked(seen.name, poll)
     found = polling.found
     ended = isinstance(seen.jobs.get(name), Ended)
     if ended and isinstance(found, Artifact):
-        return _told(decision, poll, found, polling.interval_seconds, now)
+        return _told(decision, poll, found, now).looked_at_within(polling.interval_seconds)
     if ended and isinstance(found, Fetching) and found.state != "running":
-        return _failed(decision, poll, found.message, polling.interval_seconds, now)
+        return _failed(decision, poll, found.message, now).looked_at_within(polling.interval_seconds)
     if seen.job_refusal is not None and name not in seen.jobs:
         decision = _unasked(decision, poll, seen.job_refusal)
     polls = (*decision.desired.polls, ResolveWork(name, seen.wanted.revision))
@@ -62,10 +62,10 @@ def _unasked(decision: Decision, poll: Poll, words: str) -> Decision:
     return _trouble(_keep(decision, replace(poll, message=words)), poll, words)
 
 
-def _told(decision: Decision, poll: Poll, found: Artifact, interval_seconds: float, now: datetime) -> Decision:
+def _told(decision: Decision, poll: Poll, found: Artifact, now: datetime) -> Decision:
     before = poll.artifact.digest if poll.artifact is not None else poll.pinned
     answered = replace(poll, number=poll.number + 1, at=stamp(now), artifact=found, message="")
-    decision = _again(_keep(decision, answered), interval_seconds)
+    decision = _keep(decision, answered)
     if found.digest == before:
         return decision
     where = f" ({found.uri})" if found.uri is not None else ""
@@ -73,9 +73,9 @@ def _told(decision: Decision, poll: Poll, found: Artifact, interval_seconds: flo
     return replace(decision, notes=(*decision.notes, Note("Normal", Reason.ROLLING_OUT, words)))
 
 
-def _failed(decision: Decision, poll: Poll, words: str, interval_seconds: float, now: datetime) -> Decision:
+def _failed(decision: Decision, poll: Poll, words: str, now: datetime) -> Decision:
     answered = replace(poll, number=poll.number + 1, at=stamp(now), message=words)
-    return _trouble(_again(_keep(decision, answered), interval_seconds), poll, words)
+    return _trouble(_keep(decision, answered), poll, words)
 
 
 def _trouble(decision: Decision, before: Poll, words: str) -> Decision:
@@ -86,10 +86,4 @@ def _trouble(decision: Decision, before: Poll, words: str) -> Decision:
 
 
 def _keep(decision: Decision, poll: Poll) -> Decision:
-    state: State = replace(decision.state, poll=poll)
-    return replace(decision, state=state)
-
-
-def _again(decision: Decision, seconds: float) -> Decision:
-    before = decision.look_again_seconds
-    return replace(decision, look_again_seconds=seconds if before is None else min(before, seconds))
+    return replace(decision, state=replace(decision.state, poll=poll))

@@ -10,8 +10,6 @@ is gone without an answer is made again under the same name. Pure: Jobs are fact
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -22,7 +20,7 @@ from serin.rollout.answer import read_answer
 from serin.rollout.instants import stamp
 from serin.rollout.plan import Plan, Validation
 from serin.rollout.state import STEPS_MAX, Attempt, Kind, Placed, Step, Validated
-from serin.workloads.jobs import Ended, JobState, Running
+from serin.workloads.jobs import Ended, JobState, Running, question_name
 
 LAST_WORDS_SECONDS_MAX: Final = 60.0
 """How long a pod's last words are waited for after its Job is over. Seconds were seen on a busy machine; the pods of a
@@ -74,9 +72,8 @@ def standing_of(attempt: Attempt) -> Validated | None:
 
 
 def job_name(deployment: str, revision: str, attempt: int, asked: Validated) -> str:
-    """The Job of a question: another attempt, policy or try is another Job. At most 53 characters."""
-    text = json.dumps([revision, attempt, asked.name, asked.digest, asked.tries])
-    return f"{deployment}-v-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
+    """The Job of a question: another attempt, policy or try is another Job."""
+    return question_name(deployment, "v", [revision, attempt, asked.name, asked.digest, asked.tries])
 
 
 def go_on(

@@ -13,6 +13,7 @@ import copy
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias, assert_never
 
 from serin.api.model_deployment import ModelDeployment
@@ -44,6 +45,16 @@ Program: TypeAlias = Literal["evaluate", "warmup"]
 
 class NoJob(ValueError):
     """Nothing can be made of what a stage asks for; the words name the field."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Who is asked about, for which time, in which slot, and the slot of who serves; None for a first revision."""
+
+    revision: str
+    attempt: int
+    candidate: Slot
+    stable: Slot | None
 
 
 def has_image(program: Program, request: str) -> bool:
@@ -87,9 +98,7 @@ def stage_job(
     metadata, pod = template["metadata"], template["spec"]
     labels = {LABEL_DEPLOYMENT: md.metadata.name, LABEL_MANAGED: MANAGED_BY, LABEL_JOB: name, LABEL_STAGE: stage}
     metadata["labels"] |= labels
-    config, seconds = _question(md, program, asked, revision, candidate, stable)
-    if program == "evaluate":
-        config["attempt"] = attempt
+    config, seconds = _question(md, program, asked, Trial(revision, attempt, candidate, stable))
     metadata["annotations"][ANNOTATION] = json.dumps(config)
     pod["restartPolicy"] = "Never"
     report = asked.get("report")
@@ -137,25 +146,19 @@ def _asked(program: Program, request: str) -> Json:
     return found.to_dict()
 
 
-def _question(
-    md: ModelDeployment, program: Program, asked: Mapping[str, Any], revision: str, candidate: Slot, stable: Slot | None
-) -> tuple[Json, float]:
+def _question(md: ModelDeployment, program: Program, asked: Mapping[str, Any], trial: Trial) -> tuple[Json, float]:
     """What the program reads, and how long the Job may take in seconds."""
     match program:
         case "evaluate":
-            return evaluation_config(md, asked["evaluation"], revision, candidate, stable), Seconds(
-                asked["deadline"]
-            ).seconds
+            return evaluation_config(md, asked["evaluation"], trial), Seconds(asked["deadline"]).seconds
         case "warmup":
             within = Seconds(asked["within"]).seconds
-            return warmup_config(md, asked, revision, candidate), within + START_SECONDS_MAX
+            return warmup_config(md, asked, trial), within + START_SECONDS_MAX
         case _:
             assert_never(program)
 
 
-def evaluation_config(
-    md: ModelDeployment, evaluation: Mapping[str, Any], revision: str, candidate: Slot, stable: Slot | None
-) -> Json:
+def evaluation_config(md: ModelDeployment, evaluation: Mapping[str, Any], trial: Trial) -> Json:
     """Return what `serin evaluate` reads: the stage's words, who is on trial, and where both arms answer.
 
     Without stable the gates that compare with it are left out.
@@ -164,20 +167,20 @@ def evaluation_config(
     endpoint = _present(evaluation.get("endpoint"))
     both = {
         arm: {**copy.deepcopy(endpoint), "url": _address(md, slot)}
-        for arm, slot in (("candidate", candidate), ("stable", stable))
+        for arm, slot in (("candidate", trial.candidate), ("stable", trial.stable))
         if slot is not None
     }
-    if stable is None:
+    if trial.stable is None:
         config["gates"] = copy.deepcopy(absolute_gates(evaluation))
-    return config | {"revision": revision, "endpoints": both}
+    return config | {"revision": trial.revision, "attempt": trial.attempt, "endpoints": both}
 
 
-def warmup_config(md: ModelDeployment, asked: Mapping[str, Any], revision: str, candidate: Slot) -> Json:
+def warmup_config(md: ModelDeployment, asked: Mapping[str, Any], trial: Trial) -> Json:
     """Return what `serin warmup` reads, with all times in seconds."""
     objective = asked.get("objective")
     return {
-        "revision": revision,
-        "url": _address(md, candidate),
+        "revision": trial.revision,
+        "url": _address(md, trial.candidate),
         "model": md.spec.model.name,
         "request": copy.deepcopy(asked.get("request")),
         "window": asked["window"],

@@ -32,7 +32,8 @@ PATH_VARIABLE: Final = "SERIN_MODEL_PATH"
 
 _INTO: Final = "/mnt/serin/model"
 _CACHE: Final = "/mnt/serin/cache"
-_CLAIMS: Final = "/mnt/serin/claims"
+CLAIMS: Final = "/mnt/serin/claims"
+"""Where a program of a Job or an init container finds claims, each under its name."""
 _CLAIM_SCHEME: Final = "pvc://"
 
 Json = dict[str, Any]
@@ -172,10 +173,10 @@ def _program(
         options += ["--cache", _CACHE]
         if fetch.cache.size_limit is not None:
             options += ["--cache-bytes", fetch.cache.size_limit]
-    claim = _claim(model)
+    claim = claim_of(str(model.uri))
     if claim is not None:
-        mounts.append({"name": CLAIM_VOLUME, "mountPath": f"{_CLAIMS}/{claim}", "readOnly": True})
-        options += ["--claims", _CLAIMS]
+        mounts.append({"name": CLAIM_VOLUME, "mountPath": f"{CLAIMS}/{claim}", "readOnly": True})
+        options += ["--claims", CLAIMS]
     if fetch.max_bytes is not None:
         options += ["--max-bytes", fetch.max_bytes]
     if fetch.timeout is not None:
@@ -208,13 +209,12 @@ def _volumes(model: Model, fetch: Fetch) -> list[Json]:
     if cache is not None and cache.host_path is not None:
         path = {"path": cache.host_path.path, "type": "DirectoryOrCreate"}
         volumes.append({"name": CACHE_VOLUME, "hostPath": path})
-    claim = _claim(model)
+    claim = claim_of(str(model.uri))
     if claim is not None:
         volumes.append({"name": CLAIM_VOLUME, "persistentVolumeClaim": {"claimName": claim, "readOnly": True}})
     return volumes
 
 
-def _claim(model: Model) -> str | None:
-    """The claim that a pvc://claim/path names."""
-    uri = str(model.uri)
+def claim_of(uri: str) -> str | None:
+    """The claim that a pvc://claim/path names; None for another uri."""
     return uri.removeprefix(_CLAIM_SCHEME).partition("/")[0] or None if uri.startswith(_CLAIM_SCHEME) else None

@@ -6,7 +6,9 @@ is started again by Kubernetes and has not ended.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -48,6 +50,15 @@ class Ended:
 
 
 JobState: TypeAlias = Running | Ended
+
+
+def question_name(deployment: str, kind: str, question: Sequence[object]) -> str:
+    """The name of the Job that asks a question, at most 53 characters: another question is another Job.
+
+    kind: a letter that tells kinds of questions apart, for people.
+    """
+    digest = hashlib.sha256(json.dumps(question).encode()).hexdigest()
+    return f"{deployment}-{kind}-{digest[:10]}"
 
 
 def job_state(job: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) -> JobState:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from serin.workloads.fetch import CLAIMS, claim_of
+
 REPORT_SECONDS_MAX: Final = 60.0
 """How long storing a report may take. The Job gets as much on top of its deadline: a slow store must not cost an answer
 that is there already."""
 CLAIM_VOLUME: Final = "serin-report-claim"
-CLAIMS: Final = "/mnt/serin/claims"
-_SCHEME: Final = "pvc://"
 
 Json = dict[str, Any]
 
@@ -24,20 +24,15 @@ def report_arguments(report: Mapping[str, Any], name: str) -> list[str]:
     """What `serin evaluate` is told of the place; `report` is `serin.api.report_place.ReportPlace` as JSON."""
     told = ["--report-uri", report["uri"], "--report-name", name, "--report-keep", str(report["keep"])]
     told += ["--report-seconds", f"{REPORT_SECONDS_MAX:g}"]
-    return [*told, "--claims", CLAIMS] if _claim(report) is not None else told
+    return [*told, "--claims", CLAIMS] if claim_of(report["uri"]) is not None else told
 
 
 def add_report_place(pod: Json, container: Json, report: Mapping[str, Any]) -> None:
     """Let the container reach the place: the claim is mounted, the credentials are in its environment."""
-    claim = _claim(report)
+    claim = claim_of(report["uri"])
     if claim is not None:
         container.setdefault("volumeMounts", []).append({"name": CLAIM_VOLUME, "mountPath": f"{CLAIMS}/{claim}"})
         volume = {"name": CLAIM_VOLUME, "persistentVolumeClaim": {"claimName": claim}}
         pod.setdefault("volumes", []).append(volume)
     if report.get("envFrom"):
         container["envFrom"] = [*(container.get("envFrom") or []), *report["envFrom"]]
-
-
-def _claim(report: Mapping[str, Any]) -> str | None:
-    uri = str(report["uri"])
-    return uri.removeprefix(_SCHEME).partition("/")[0] if uri.startswith(_SCHEME) else None

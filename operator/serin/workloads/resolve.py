@@ -9,7 +9,6 @@ TTL takes it away, upon which it is made again. So nothing has to be remembered 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping
@@ -21,7 +20,7 @@ from serin.api.model_revision import ModelRevision
 from serin.api.names import LABEL_DEPLOYMENT, LABEL_MANAGED, MANAGED_BY
 from serin.workloads.fetch import RESOLVE_CONTAINER, Fetcher, resolve_pod
 from serin.workloads.fetching import Fetching, failure
-from serin.workloads.jobs import LABEL_CONTAINER, LABEL_JOB, Ended, container_states, job_state
+from serin.workloads.jobs import LABEL_CONTAINER, LABEL_JOB, Ended, container_states, job_state, question_name
 from serin.workloads.ownership import object_metadata
 
 Json = dict[str, Any]
@@ -93,14 +92,12 @@ def polled_artifact(revision: Mapping[str, Any]) -> Artifact | None:
 
 def resolve_name(deployment: str, revision: str, attempt: int) -> str:
     """The Job's name: another attempt asks again."""
-    text = json.dumps([revision, attempt])
-    return f"{deployment}-r-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
+    return question_name(deployment, "r", [revision, attempt])
 
 
 def poll_name(deployment: str, revision: str, number: int) -> str:
     """The name of the Job that asks for the `number`th time whether the uri of a pinned revision has moved."""
-    text = json.dumps([revision, "poll", number])
-    return f"{deployment}-p-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
+    return question_name(deployment, "p", [revision, "poll", number])
 
 
 def resolve_job(md: ModelDeployment, revision: ModelRevision, name: str, fetcher: Fetcher) -> Json:

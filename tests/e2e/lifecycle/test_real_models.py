@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from sklearn.datasets import load_iris
 from tests.cluster.settings import NODE_ADDRESS
 from tests.demo.manifests import REPOSITORY
 from tests.demo.stage import condition, is_true
+from tests.e2e.lifecycle.bucket import store_served
 from tests.e2e.lifecycle.training import trained
 from tests.e2e.lifecycle.world import NAMESPACE, Holds, Json, Model, World, promoted, together
 
@@ -113,23 +113,16 @@ async def _answers(iris: Model) -> bool:
 async def test_models_by_s3_are_promoted_and_gone_back_to_without_the_bucket(world: World) -> None:
     """Two prefixes, pinned by a Job, with keys from a Secret for Job and init container; then the bucket is away."""
     iris = world.model("by-s3")
-    root = world.folder / "s3"
-    for version in ("1", "2"):
-        folder = root / "models" / iris.name / version
-        folder.mkdir(parents=True)
-        skops.io.dump(trained(version), folder / "model.skops")
-    address, secret = f"{NODE_ADDRESS}:{S3_PORT}", "s3cret-key-of-the-tests"
-    rclone = Path(sys.executable).with_name("rclone")
-    command: list[str | Path] = [
-        *(rclone, "serve", "s3", "--addr", address, "--auth-key", f"ann,{secret}", "--vfs-cache-mode", "off", root),
-    ]
-    keys = {"AWS_ENDPOINT_URL": f"http://{address}", "AWS_ACCESS_KEY_ID": "ann", "AWS_SECRET_ACCESS_KEY": secret}
     how: Json = {
-        "envFrom": [await keep(world, "model-store", keys)],
+        "envFrom": [{"secretRef": {"name": "bucket-of-models"}}],
         "cache": {"hostPath": {"path": str(world.folder / "cache-s3")}},
     }
     models = {one: fetched(iris, one, f"s3://models/{iris.name}/{one}", **how) for one in ("1", "2")}
-    with serving(world, "s3", command, {"RCLONE_CONFIG": os.devnull}):
+    async with store_served(world, "bucket-of-models", S3_PORT, "models") as bucket:
+        for version in ("1", "2"):
+            folder = bucket / iris.name / version
+            folder.mkdir(parents=True)
+            skops.io.dump(trained(version), folder / "model.skops")
         await iris.apply(models["1"])
         await iris.until(promoted("1"))
         assert await answered_by(iris) == "1"

@@ -18,7 +18,7 @@ from serin.api.stages import Bake, Canary, Stage
 from serin.cli.kubectl import app
 from serin.evaluate.config import Config
 from serin.rollout.plan import Plan
-from serin.workloads.evaluation import evaluation_config
+from serin.workloads.evaluation import Trial, evaluation_config
 from tests.unit.docs.pages import PAGES, ROOT, Block, blocks, name
 from tests.unit.rollout.world import plan_from
 from tests.unit.workloads.builders import deployment
@@ -62,7 +62,7 @@ EVALUATIONS = [
 @pytest.mark.parametrize("evaluation", EVALUATIONS)
 def test_what_a_validate_stage_asks_is_what_the_program_takes(evaluation: dict[str, Any]) -> None:
     """With what Serin adds; the API lets any object pass, so a wrong field would only show in a cluster."""
-    made = evaluation_config(deployment(), evaluation, "iris-2-ab", "b", "a")
+    made = evaluation_config(deployment(), evaluation, Trial("iris-2-ab", 1, "b", "a"))
     config = Config.model_validate(json.loads(json.dumps(made)))
     assert config.endpoints.stable is not None
     assert str(config.endpoints.stable.url) == "http://iris-a.ml.svc:8080/"
