@@ -19,8 +19,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
-from numpy.lib.format import read_array_header_1_0, read_array_header_2_0, read_magic
-
 from serin.artifacts.errors import ArtifactError, Reason
 from serin.artifacts.opcodes import runs_code
 from serin.artifacts.zips import open_zip
@@ -95,6 +93,9 @@ def _member_is_pickle(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool
 
 
 def _has_objects(file: IO[bytes]) -> bool:
+    # Here and not above: it takes a tenth of a second, and most artifacts have no arrays.
+    from numpy.lib.format import read_array_header_1_0, read_array_header_2_0, read_magic
+
     try:
         major, _ = read_magic(file)
         # Version 3 is version 2 with names of fields in another encoding, and they do not matter here.

@@ -7,7 +7,6 @@ or its short answer says why not; else 2. With --exit-code 0 for pass, 1 for fai
 from __future__ import annotations
 
 import argparse
-import asyncio
 import hashlib
 import sys
 import time
@@ -76,6 +75,8 @@ def _asked(options: argparse.Namespace) -> ReportPlace | None:
 
 def _stored(config: Config, options: argparse.Namespace, place: ReportPlace) -> tuple[Report, Kept]:
     """The report goes where the policy says, and nowhere else."""
+    import asyncio
+
     from serin.evaluate import output
     from serin.evaluate.page import page
     from serin.evaluate.program import run
@@ -86,6 +87,8 @@ def _stored(config: Config, options: argparse.Namespace, place: ReportPlace) -> 
 
 def _report(config: Config, options: argparse.Namespace) -> tuple[Report, Kept]:
     """The report goes into --output, unless an earlier run has put it there."""
+    import asyncio
+
     from serin.evaluate import output
     from serin.evaluate.faults import Unfit
     from serin.evaluate.page import page

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from serin import __version__
 from serin.cli.artifact import add_artifact
 from serin.cli.evaluate import add_evaluate
 from serin.cli.warmup import add_warmup
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,6 +44,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> int:
     # Imported here: `serin --version` should not wait for kopf and numpy.
+    import asyncio
+
     from serin.cli.logs import configure_logs
     from serin.controller.app import Options, run
     from serin.controller.config import Config, InvalidConfig, load_config

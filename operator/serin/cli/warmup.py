@@ -7,7 +7,6 @@ cannot be used. The short answer goes to standard output, and to --termination-l
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import sys
 from pathlib import Path
@@ -22,6 +21,8 @@ def add_warmup(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _warmup(options: argparse.Namespace) -> int:
+    import asyncio
+
     from serin.warmup.program import Config, run
 
     try:

@@ -44,7 +44,10 @@ def _bench(work: Path, size: int, turns: int) -> int:
         fetch += ["--digest", server.digest]
         out = work / "curl.out"
         curl = ["curl", "--silent", "--fail", "--cacert", str(server.authority), "--output", str(out), server.url]
+        cache = work / "cache"
         ours, theirs, hashed, memory = [], [], [], []
+        cached: list[float] = []
+        served: list[float] = []
         for _ in range(turns):
             out.unlink(missing_ok=True)
             seconds, _ = _timed(curl, environment)
@@ -56,9 +59,16 @@ def _bench(work: Path, size: int, turns: int) -> int:
             seconds, peak = _timed(fetch, environment)
             ours.append(seconds)
             memory.append(peak)
+            for again in (False, True):
+                shutil.rmtree(into)
+                seconds, peak = _timed([*fetch, "--cache", str(cache)], environment)
+                (served if again else cached).append(seconds)
+                memory.append(peak)
+            shutil.rmtree(cache)
         share = statistics.median(theirs) / statistics.median(ours)
         print(f"{size / 1e6:.0f} MB over TLS, median of {turns} turns")
-        for name, times in (("curl", theirs), ("curl, then sha256sum", hashed), ("serin artifact fetch", ours)):
+        rows = {"curl": theirs, "curl, then sha256sum": hashed, "serin artifact fetch": ours}
+        for name, times in (rows | {"by way of a cache": cached, "from the cache": served}).items():
             middle = statistics.median(times)
             print(
                 f"  {name:22} {middle:6.2f} s  {size / 1e6 / middle:6.0f} MB/s   ({min(times):.2f} to {max(times):.2f})"

@@ -14,13 +14,12 @@ import obstore
 from obstore.exceptions import GenericError
 
 from serin.artifacts.buckets import open_store, told
+from serin.artifacts.digest import CHUNK_BYTES
 from serin.artifacts.errors import not_found
 from serin.artifacts.limits import Deadline, Limits
 from serin.artifacts.source import Body, Offer, RemoteFile
 from serin.artifacts.sources.http import strong
 from serin.artifacts.uri import BucketPlace
-
-_CHUNK_BYTES = 2 << 20
 
 
 class BucketSource:
@@ -70,7 +69,7 @@ class BucketSource:
 
     def _chunks(self, result: Any) -> Iterator[bytes]:
         with told(self._name, self._place.kind):
-            for chunk in result.stream(min_chunk_size=_CHUNK_BYTES):
+            for chunk in result.stream(min_chunk_size=CHUNK_BYTES):
                 yield bytes(chunk)
 
     def _object(self, key: str) -> Offer:
