@@ -121,11 +121,11 @@ class Refused(Exception):
 
 
 class IrisModel:
-    """What was fetched or logistic regression on the iris data, as wrong as it is told to be."""
+    """A model given, what was fetched, or logistic regression on the iris data; as wrong as it is told to be."""
 
-    def __init__(self, settings: Settings = Settings()) -> None:
+    def __init__(self, settings: Settings = Settings(), model: Any = None) -> None:
         self._settings, self._salt = settings, settings.version.encode()
-        self._model = _fetched(settings.artifact) if settings.artifact else _trained()
+        self._model = model or (_fetched(settings.artifact) if settings.artifact else _trained())
 
     def infer(self, rows: NDArray[np.float64]) -> dict[str, tuple[str, NDArray[Any]]]:
         """Return each output's datatype and values."""
@@ -352,10 +352,10 @@ def requested_outputs(call: Json, known: list[str]) -> list[str]:
     return names
 
 
-async def serve(settings: Settings) -> int:
+async def serve(settings: Settings, model: IrisModel) -> int:
     """Serve until SIGTERM, then drain; return the exit code."""
     loop = asyncio.get_running_loop()
-    server = Server(settings, IrisModel(settings))
+    server = Server(settings, model)
     runner = web.AppRunner(server.application(), access_log=None, handle_signals=False, shutdown_timeout=0.5)
     await runner.setup()
     await web.TCPSite(runner, "0.0.0.0", settings.port, backlog=1024).start()
@@ -386,7 +386,8 @@ async def serve(settings: Settings) -> int:
 
 def main() -> int:
     """Serve by what the environment asks for."""
-    return asyncio.run(serve(Settings.of(os.environ)))
+    settings = Settings.of(os.environ)
+    return asyncio.run(serve(settings, IrisModel(settings)))
 
 
 if __name__ == "__main__":

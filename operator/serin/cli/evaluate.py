@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import sys
 import time
 from datetime import UTC, datetime
@@ -40,6 +41,9 @@ def add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _evaluate(options: argparse.Namespace) -> int:
+    # Before NumPy is imported. Our products of matrices are too small for several threads, and OpenBLAS starts one for
+    # each processor of the node, however few of them the container may use.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from serin.evaluate.config import load_config
     from serin.evaluate.faults import Unfit
 

@@ -132,11 +132,13 @@ class Asker:
             Unfit: with the arm: any of the endpoint's or the answer's faults.
         """
         try:
+            # Before there is a place: the model is not to wait for it.
+            body = encode(self.endpoint, rows)
             async with self._places:
                 wait = self._pace.wait_seconds(rows.num_rows, time.monotonic())
                 if wait > 0:
                     await asyncio.sleep(wait)
-                answer = await self._tried(encode(self.endpoint, rows))
+                answer = await self._tried(body)
             said = decode(self.endpoint, answer, rows.num_rows)
             answers = answers_of(self.config, self.endpoint.answer, said, rows.num_rows)
         except Unfit as unfit:

@@ -225,6 +225,8 @@ def _tensor(output: Mapping[str, Any], rows: int) -> Values:
     if len(data) == rows and width > 1 and all(isinstance(one, list) for one in data):
         return data
     if len(data) == rows and width == 1:
+        if list not in set(map(type, data)):
+            return data
         return [one[0] if isinstance(one, list) and len(one) == 1 else one for one in data]
     if len(data) != math.prod(shape):  # also a list that is nested in part
         raise Unfit(Fault.ANSWER_WRONG_SHAPE, f"output {name} has {len(data)} values for shape {shape}")

@@ -1,11 +1,12 @@
-"""python -m tests.bench.evaluate [--rows 1000000] [--batch-rows 4000] [--arms 2] [--spend-ms 0].
+"""python -m tests.bench.evaluate [--rows 1000000] [--batch-rows 500] [--arms 2] [--trees 100] [--spend-ms 0].
 
-A data set of four features, as many rows as said, in parquet; the demo's model server in two processes of its own; and
-`serin evaluate` in a third, whose peak memory is read. Prints figures; asserts nothing.
+A data set of four features, as many rows as said, in parquet; two model servers with a random forest of scikit-learn's
+usual size; and `serin evaluate` in a third process, whose peak memory is read. Prints figures; asserts nothing.
 
 The model's time is the time in which at least one request is under way. Our overhead is all other time, and what we
 keep the models waiting for in between is in it. On a machine that others use, both are mostly waiting for a
-processor; then the CPU seconds say more. --spend-ms makes the model slower, as larger models are.
+processor; then the CPU seconds say more. --trees 0 is a logistic regression, which takes hardly any time itself;
+--spend-ms makes each answer so much later, as larger models do.
 """
 
 from __future__ import annotations
@@ -63,12 +64,13 @@ def free_port() -> int:
         return port
 
 
-def serve(port: int, spend_ms: float) -> subprocess.Popen[bytes]:
-    """The demo's model server; slower for each request when asked."""
+def serve(port: int, trees: int, spend_ms: float) -> subprocess.Popen[bytes]:
+    """A model server; slower for each request when asked."""
     env = {**os.environ, "MODEL_PORT": str(port)}
     if spend_ms:
         env |= {"SLOW_FRACTION": "1", "SLOW_SECONDS": str(spend_ms / 1000)}
-    return subprocess.Popen([sys.executable, "-m", "tests.demo.model_server"], env=env, stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "tests.bench.evaluate.forest", "--trees", str(trees)]
+    return subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)
 
 
 def cpu_seconds(pid: int) -> float:
@@ -120,15 +122,16 @@ def main() -> int:
     """Run it."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--batch-rows", type=int, default=4000)
+    parser.add_argument("--batch-rows", type=int, default=500)
     parser.add_argument("--arms", type=int, choices=(1, 2), default=2)
+    parser.add_argument("--trees", type=int, default=100)
     parser.add_argument("--spend-ms", type=float, default=0.0)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_rows(folder / "rows.parquet", options.rows)
         ports = [free_port() for _ in range(options.arms)]
-        servers = [serve(port, options.spend_ms) for port in ports]
+        servers = [serve(port, options.trees, options.spend_ms) for port in ports]
         try:
             for port in ports:
                 wait_for(port)

@@ -53,11 +53,12 @@ def area_measures(target: Codes, scores: Floats, blocks: Codes, resamples: Resam
     weights, whose variance is that of E. DeLong et al., Biometrics 44 (1988), for the ROC area.
     """
     considered = [1] if scores.shape[1] == 2 else list(range(scores.shape[1]))
-    curves = [_curve(target == one, scores[:, one]) for one in considered]
+    curves = [_curve(target == one, scores[:, one], blocks, resamples.count) for one in considered]
     roc = np.array([one.roc for one in curves])
     precision = np.array([one.precision for one in curves])
-    columns = [column for one in curves for column in (one.truth, one.roc_above, one.roc_below, one.influence)]
-    sums = block_sums(blocks, resamples.count, np.ones(len(target)), *columns)
+    sums = np.concatenate(
+        [np.bincount(blocks, minlength=resamples.count)[:, None], *(one.sums for one in curves)], axis=1
+    )
 
     def values(found: Floats) -> Mapping[str, Floats]:
         parts = found[..., 1:].reshape(*found.shape[:-1], len(curves), 4)
@@ -71,63 +72,62 @@ def area_measures(target: Codes, scores: Floats, blocks: Codes, resamples: Resam
         }
 
     # An area rests on the rarer side of each class: a thousand negatives do not make up for three positives.
-    rarest = min((min(int(one.truth.sum()), len(target) - int(one.truth.sum())) for one in curves), default=0)
+    rarest = min((min(one.positives, len(target) - one.positives) for one in curves), default=0)
     return Summed(sums, values, {"rocAuc": rarest, "averagePrecision": rarest})
 
 
 @dataclass(frozen=True, slots=True)
 class _Curve:
+    """One class against the rest.
+
+    Attributes:
+        roc: The area under the ROC curve; NaN when the class has no row, or all.
+        precision: The area under the precision-recall curve.
+        positives: The rows of the class.
+        sums: By block, shape [count, 4]: those rows, and the parts of rows in the first-order expansions, for the ROC
+            area of the class's rows and of the others, and for the other area of all.
+    """
+
     roc: float
     precision: float
-    truth: Floats
-    roc_above: Floats
-    roc_below: Floats
-    influence: Floats
+    positives: int
+    sums: Floats
 
 
-def _curve(is_true: NDArray[np.bool_], score: Floats) -> _Curve:
-    """One class against the rest: areas, and each row's part in their first-order expansions, shape [rows]."""
-    order = np.argsort(-score, kind="stable")
-    truth, ranked = is_true[order].astype(np.float64), score[order]
-    positives, negatives = float(truth.sum()), float(len(truth) - truth.sum())
+def _curve(is_true: NDArray[np.bool_], score: Floats, blocks: Codes, count: int) -> _Curve:
+    positives = int(np.count_nonzero(is_true))
+    negatives = len(is_true) - positives
+    true = np.bincount(blocks, weights=is_true, minlength=count)
     if positives == 0 or negatives == 0:
-        nothing = np.zeros(len(truth))
-        return _Curve(np.nan, np.nan, is_true.astype(np.float64), nothing, nothing, nothing)
-    # Equal scores are one threshold: each row stands at the end (and, for halves, the start) of its tie.
-    starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
-    tie = np.cumsum(np.r_[True, ranked[1:] != ranked[:-1]]) - 1
-    ends = np.r_[starts[1:], len(ranked)]
-    hits_by_end = np.cumsum(truth)[ends - 1]
-    hits_end, rows_end = hits_by_end[tie], ends[tie].astype(np.float64)
-    hits_start, rows_start = np.r_[0.0, hits_by_end[:-1]][tie], starts[tie].astype(np.float64)
+        return _Curve(np.nan, np.nan, positives, np.stack([true, *np.zeros((3, count))], axis=1))
+    order = np.argsort(-score)
+    truth, ranked, block = is_true[order].astype(np.float64), score[order], blocks[order]
+    # Equal scores are one threshold. From here to `wide`, arrays have an element for each threshold, highest first.
+    starts = np.append(0, np.flatnonzero(ranked[1:] != ranked[:-1]) + 1)
+    ends = np.append(starts[1:], len(ranked))
+    hits = np.add.reduceat(truth, starts)
+    hits_end = np.cumsum(hits)
+    hits_start = hits_end - hits
     # Share of negatives below a positive, and of positives above a negative; ties count half.
-    misses_mid = (rows_start - hits_start + rows_end - hits_end) / 2
-    won = (negatives - misses_mid) / negatives
+    won = (negatives - (starts - hits_start + ends - hits_end) / 2) / negatives
     beaten = (hits_start + hits_end) / 2 / positives
-    roc = float((won * truth).sum() / positives)
-    at = hits_end / rows_end
-    average = float((at * truth).sum() / positives)
+    roc = float((won * hits).sum() / positives)
+    at = hits_end / ends
+    average = float((at * hits).sum() / positives)
     # d(average precision)/d(weight of row j), for rows i of the positive class ranked at or below j:
     #   [y_j (P_j - AP) + sum_i (y_j - P_i) / N_i] / positives,    N_i the rows ranked at or above i.
-    per_tie = np.bincount(tie, weights=truth / rows_end)
-    per_tie_at = np.bincount(tie, weights=truth * at / rows_end)
-    below = np.cumsum(per_tie[::-1])[::-1][tie]
-    below_at = np.cumsum(per_tie_at[::-1])[::-1][tie]
-    influence = truth * (at - average) + truth * below - below_at
+    below = np.cumsum((hits / ends)[::-1])[::-1]
+    below_at = np.cumsum((hits * at / ends)[::-1])[::-1]
 
-    def back(values: Floats) -> Floats:
-        out = np.empty_like(values)
-        out[order] = values
-        return out
+    def wide(values: Floats) -> Floats:
+        return np.repeat(values, ends - starts)
 
-    return _Curve(
-        roc,
-        average,
-        is_true.astype(np.float64),
-        back(truth * (won - roc)),
-        back((1 - truth) * (beaten - roc)),
-        back(influence),
+    parts = (
+        truth * wide(won - roc),
+        (1 - truth) * wide(beaten - roc),
+        truth * wide(at - average + below) - wide(below_at),
     )
+    return _Curve(roc, average, positives, np.concatenate([true[:, None], block_sums(block, count, *parts)], axis=1))
 
 
 def calibration_measures(target: Codes, scores: Floats, blocks: Codes, resamples: Resamples) -> Summed:
