@@ -115,6 +115,7 @@ def _keep(place: ReportPlace, files: Mapping[str, str]) -> Iterator[Kept]:
 
 
 def _into_bucket(found: BucketPlace, place: ReportPlace, files: Mapping[str, str]) -> Iterator[Kept]:
+    from serin.artifacts.errors import ArtifactError
     from serin.artifacts.keeping import Shelf, drop_groups, keep_group
     from serin.artifacts.limits import Deadline
     from serin.evaluate.output import PAGE, REPORT, Kept

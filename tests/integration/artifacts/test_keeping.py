@@ -227,6 +227,7 @@ def test_a_report_that_is_there_is_said_to_be_though_old_ones_stay(
         kept = keep_report(place(uri, claims, keep=1), files("new"))
     assert kept.place == f"{uri}/{NAME}/report.json"
     assert str(kept.trouble).startswith("older reports were not removed: ")
+    assert "denied" in str(kept.trouble).lower()
     assert "new" in (folder / NAME / "report.json").read_text()
     assert keep_report(place(uri, claims, keep=1), files("newer")).trouble is None
     assert names(folder) == [f"{NAME}/report.html", f"{NAME}/report.json"]
