@@ -104,8 +104,9 @@ simulation: setup ## the tests' error rates, simulated: a minute or two
 
 .PHONY: cluster-tests
 cluster-tests: tools helm ## integration and end-to-end tests on the local cluster
-	$(BIN)/pytest --reruns 1 tests/integration tests/e2e/lifecycle tests/e2e/resilience
-	$(BIN)/pytest --reruns 1 --numprocesses 2 --dist loadfile tests/e2e/docs tests/e2e/rights
+	$(BIN)/pytest --reruns 1 --numprocesses 2 --dist loadfile tests/integration --ignore tests/integration/cluster
+	$(BIN)/pytest --reruns 1 tests/integration/cluster tests/e2e/lifecycle
+	$(BIN)/pytest --reruns 1 --numprocesses 2 --dist loadfile tests/e2e/resilience tests/e2e/docs tests/e2e/rights
 
 ##@ Long runs, printed and not asserted
 .PHONY: bench-scale
@@ -142,7 +143,7 @@ bench-evaluate: setup ## a million rows: memory, and whose processor time it is
 	$(BIN)/python -m tests.bench.evaluate
 
 .PHONY: soak-crash
-soak-crash: tools ## die before and after every write of three kinds of rollout (about 15 minutes)
+soak-crash: tools ## die before and after every write of five kinds of rollout (about 20 minutes)
 	$(BIN)/python -m tests.bench.soak crash
 
 .PHONY: soak-kills

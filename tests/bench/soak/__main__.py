@@ -15,10 +15,11 @@ from tests.cluster import Cluster
 from tests.demo import manifests
 from tests.demo.stage import NotReached, Stage
 from tests.e2e.resilience import quick, steady
+from tests.e2e.resilience.candidates import CANDIDATES
 from tests.e2e.resilience.kills import rampage, summary
 from tests.e2e.resilience.outages import outage as away
 from tests.e2e.resilience.outcome import Ending
-from tests.e2e.resilience.sweep import CANDIDATES, WANTED, Point, faults, stub_stages, sweep, undisturbed
+from tests.e2e.resilience.sweep import Point, faults, stub_stages, sweep, undisturbed
 
 FOLDER = manifests.REPOSITORY / "build" / "soak"
 WORKERS = 5
@@ -32,7 +33,7 @@ async def crash(cluster: Cluster, folder: Path) -> list[str]:
         for number, candidate in enumerate(CANDIDATES):
             wanted[candidate], writes = await undisturbed(stages[number], "2", candidate)
             print(f"{candidate}: {wanted[candidate]}\n  " + "\n  ".join(writes))
-            if wanted[candidate].kind != WANTED[candidate]:
+            if wanted[candidate].kind != CANDIDATES[candidate].wanted:
                 return [f"{candidate} in peace: {wanted[candidate]}"]
             points += [Point(candidate, when, at) for at in range(1, len(writes) + 1) for when in ("before", "after")]
         results = await sweep(stages, points)
@@ -59,7 +60,7 @@ async def kills(cluster: Cluster, folder: Path) -> list[str]:
     return [
         f"{candidate}: {found}"
         for candidate, found, _ in done.rollouts
-        if not isinstance(found, Ending) or found.kind != WANTED[candidate]
+        if not isinstance(found, Ending) or found.kind != CANDIDATES[candidate].wanted
     ]
 
 

@@ -21,7 +21,7 @@ from tests.demo.manifests import REPOSITORY
 from tests.demo.stage import condition, is_true
 from tests.e2e.lifecycle.bucket import store_served
 from tests.e2e.lifecycle.training import trained
-from tests.e2e.lifecycle.world import NAMESPACE, Holds, Json, Model, World, promoted, together
+from tests.e2e.lifecycle.world import NAMESPACE, Holds, Json, Model, World, begins_first, promoted, together
 
 ROWS: NDArray[np.float64] = load_iris(return_X_y=True)[0]
 S3_PORT = 18091
@@ -144,6 +144,7 @@ async def test_models_by_s3_are_promoted_and_gone_back_to_without_the_bucket(wor
 
 
 @together
+@begins_first
 async def test_models_of_a_registry_by_version_and_by_an_alias_that_moves(world: World) -> None:
     """An alias is pinned when its revision is made. Moved, it moves nothing that runs; polled, it is a rollout."""
     iris = world.model("by-mlflow")

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 from tests.cluster import Access
 from tests.demo.stage import NotReached
+from tests.e2e.resilience.candidates import CANDIDATES
 from tests.e2e.resilience.outcome import Ending, ending
 from tests.e2e.resilience.stub_stage import StubStage
-from tests.e2e.resilience.sweep import CANDIDATES
 
 ALIVE_SECONDS = (1.0, 12.0)
 """Between two kills. A start takes a second or three, so some die before they have led and most in a rollout."""
@@ -79,7 +79,7 @@ async def rampage(
 
 
 async def _roll_out(stage: StubStage, version: str, candidate: str) -> Ending:
-    stage.new_trial(bad_from=CANDIDATES[candidate])
+    CANDIDATES[candidate].begin(stage)
     await stage.patiently_apply(stage.model(version))
     await stage.until_ended(version, seconds=180)
     return await ending(stage, version)

@@ -70,6 +70,11 @@ async def ending(stage: StubStage, version: str) -> Ending:
     assert record == steps, f"{where}: the record {record} is not the outcome's {steps}"
     assert sum(revision["recordTotals"].values()) == len(record), f"{where}: {revision['recordTotals']}"
 
+    jobs = (await stage.get(f"/apis/batch/v1/namespaces/{stage.namespace}/jobs"))["items"]
+    names = {job["metadata"]["name"] for job in jobs}
+    assert len(names - stage.jobs_known) <= 1, f"{where}: asked more than once: {names - stage.jobs_known}"
+    stage.jobs_known |= names
+
     stable = status["stable"]
     running = await _running(stage, {stable["revision"]})
     assert running == {stable["revision"]}, f"{where}: pods of {running}, stable is {stable['revision']}"

@@ -116,6 +116,8 @@ class StubStage(Stage):
         """The candidate's weights, one for each change."""
         self.generations_missed = 0
         """Edits of the route that no watch event showed: a watch that was cut off may lose some."""
+        self.jobs_known: set[str] = set()
+        """The Jobs of rollouts that are over."""
         self._generation = 0
         self._fields = fields
 

@@ -12,13 +12,10 @@ from pathlib import Path
 from tests.bench.stub_prometheus import Stub
 from tests.cluster import Access
 from tests.demo.stage import NotReached, ended
+from tests.e2e.resilience.candidates import CANDIDATES, policies
 from tests.e2e.resilience.crashing import CRASHED, When
 from tests.e2e.resilience.outcome import Ending, ending, recorded
-from tests.e2e.resilience.stub_stage import StubStage, policy, source
-
-CANDIDATES: dict[str, int | None] = {"good": None, "bad": 10, "bad-under-load": 50}
-"""From which weight on a candidate fails one request in five."""
-WANTED = {"good": "Promoted", "bad": "RolledBack", "bad-under-load": "RolledBack"}
+from tests.e2e.resilience.stub_stage import StubStage, source
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +54,7 @@ async def stub_stages(cluster: Access, folder: Path, names: Sequence[str]) -> As
             stage = StubStage(cluster, folder / name, stub, [source(url)], namespace=name)
             await stack.enter_async_context(stage)
             stack.push_async_callback(_remove, stage)
-            await stage.install(policy(name))
+            await stage.install(*policies(name))
             stage.start_operator()
             stages.append(stage)
         await asyncio.gather(*(stage.first() for stage in stages))
@@ -75,7 +72,7 @@ async def _remove(stage: StubStage) -> None:
 
 async def undisturbed(stage: StubStage, version: str, candidate: str) -> tuple[Ending, list[str]]:
     """Roll a version out in peace; also return every write that it took."""
-    stage.new_trial(bad_from=CANDIDATES[candidate])
+    CANDIDATES[candidate].begin(stage)
     stage.count_writes()
     await stage.apply(stage.model(version))
     await stage.until_ended(version)
@@ -86,7 +83,7 @@ async def undisturbed(stage: StubStage, version: str, candidate: str) -> tuple[E
 async def crashed_at(stage: StubStage, version: str, point: Point) -> Result:
     """Roll a version out, end the operator at the point, start it again, and see how it ends."""
     began = time.monotonic()
-    stage.new_trial(bad_from=CANDIDATES[point.candidate])
+    CANDIDATES[point.candidate].begin(stage)
     stage.arm(point.when, point.at)
     crashed = False
     try:
