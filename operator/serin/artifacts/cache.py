@@ -68,6 +68,8 @@ class Entry:
         """
         record = json.loads(text)
         files = tuple(CachedFile(it["path"], Digest(it["digest"]), bool(it["packed"])) for it in record["files"])
+        if not all(isinstance(file.path, str) for file in files):
+            raise TypeError("a path is text")
         return cls(Digest(record["digest"]), bool(record["single"]), record["media"], int(record["size"]), files)
 
 

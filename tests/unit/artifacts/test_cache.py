@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,6 +98,23 @@ def test_a_spoilt_entry_is_found_out_and_replaced(tmp_path: Path, damage: str) -
     assert (tmp_path / "second" / "a.bin").read_bytes() == b"honest"
     assert got.received == len(b"honest")
     assert fetch(uri, digest, tmp_path / "third", cache=cache, claims=claims).received == 0
+
+
+@pytest.mark.parametrize("path", ["../escaped", "/escaped", "{root}/escaped", "a.bin/../../escaped", "", 5, ["a"]])
+def test_a_record_that_leads_out_of_the_folder_is_spoilt(tmp_path: Path, path: Any) -> None:
+    """Another pod may write into the cache, and the name of a single file is not in its digest."""
+    cache = Cache(tmp_path / "cache", 1 << 20)
+    uri, digest, claims = store(tmp_path, "a.bin", b"honest")
+    fetch(uri, digest, tmp_path / "first", cache=cache, claims=claims)
+    folder = cache.root / "entries" / digest.hex
+    record = json.loads((folder / "entry.json").read_text())
+    record["files"][0]["path"] = path.format(root=tmp_path) if isinstance(path, str) else path
+    (folder / "escaped").write_bytes(b"honest")
+    (folder / "entry.json").write_text(json.dumps(record))
+    got = fetch(uri, digest, tmp_path / "into" / "model", cache=cache, claims=claims)
+    assert (tmp_path / "into" / "model" / "a.bin").read_bytes() == b"honest"
+    assert got.received == len(b"honest")
+    assert not list(tmp_path.rglob("escaped")), "the entry has gone, and nothing lies beside the target"
 
 
 def _fetch_in_a_process(work: Path, number: int, digest: str, results: multiprocessing.Queue[int]) -> None:
