@@ -61,16 +61,21 @@ class Estimate:
         """
         if not self.known:
             return self.low, self.high
-        tail = (1 - confidence) / 2
-        low, high = self._percentile(tail, upper=False), self._percentile(tail, upper=True)
-        if self.measure.spread:
-            # A distance is pushed up by noise: what the resamples are too high by, the value may be too.
-            low, high = min(low, 2 * self.value - high), max(high, 2 * self.value - low)
+        low, high = self.resampled(confidence)
         unseen = unseen_share(self.rows, confidence)
         if math.isfinite(self.low):
             low = min(low, self.value - unseen * (self.value - self.low))
         if math.isfinite(self.high):
             high = max(high, self.value + unseen * (self.high - self.value))
+        return low, high
+
+    def resampled(self, confidence: float) -> tuple[float, float]:
+        """The part of the interval that the resamples show, which shrinks with the square root of the rows."""
+        tail = (1 - confidence) / 2
+        low, high = self._percentile(tail, upper=False), self._percentile(tail, upper=True)
+        if self.measure.spread:
+            # A distance is pushed up by noise: what the resamples are too high by, the value may be too.
+            low, high = min(low, 2 * self.value - high), max(high, 2 * self.value - low)
         return max(min(low, self.value), self.low), min(max(high, self.value), self.high)
 
     def p_value(self, limit: float, *, above: bool) -> float:
