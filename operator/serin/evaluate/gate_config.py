@@ -42,7 +42,7 @@ class Gate(Section):
 
     @model_validator(mode="after")
     def _one_limit(self) -> Gate:
-        if sum(one is not None for one in (self.min, self.max, self.max_drop_versus_stable)) != 1:
+        if len(self._limits) != 1:
             raise ValueError("needs exactly one of min, max and maxDropVersusStable")
         if self.per_slice and self.per_group:
             raise ValueError("perSlice or perGroup: two gates")
@@ -88,6 +88,16 @@ class Gate(Section):
         if drop < least:
             return f"nothing can be better by maxDropVersusStable {drop:g}"
         return _unshown("maxDropVersusStable", least, width) if drop == least else None
+
+    @property
+    def _limits(self) -> list[float]:
+        return [one for one in (self.min, self.max, self.max_drop_versus_stable) if one is not None]
+
+    @property
+    def limit(self) -> float:
+        """The one limit, whichever it is."""
+        (limit,) = self._limits
+        return limit
 
     @property
     def needs_stable(self) -> bool:

@@ -90,17 +90,12 @@ class _Limit:
     value: float
     at_least: bool
     words: str
-    versus_stable: bool
 
     @classmethod
     def of(cls, gate: Gate) -> _Limit:
-        if gate.min is not None:
-            return cls(gate.min, at_least=True, words=f"at least {gate.min:g}", versus_stable=False)
-        if gate.max is not None:
-            return cls(gate.max, at_least=False, words=f"at most {gate.max:g}", versus_stable=False)
-        assert gate.max_drop_versus_stable is not None  # noqa: S101 - exactly one is given
-        drop_max = gate.max_drop_versus_stable
-        return cls(drop_max, at_least=False, words=f"at most {drop_max:g} worse than stable", versus_stable=True)
+        at_least = gate.min is not None
+        words = f"{'at least' if at_least else 'at most'} {gate.limit:g}"
+        return cls(gate.limit, at_least, words if gate.max_drop_versus_stable is None else f"{words} worse than stable")
 
     def keeps(self, low: float, high: float) -> bool:
         return low >= self.value if self.at_least else high <= self.value
