@@ -67,7 +67,7 @@ def revision_name(deployment: str, version: str, content_hash: str) -> str:
     characters for every deployment name that the API accepts.
 
     >>> revision_name("iris", "2.1.0-RC1", "sha256:3c6e")
-    'iris-2-1-0-rc1-4d9gr'
+    'iris-2-1-0-rc1-9289x'
     """
     room = min(SLUG_MAX, REVISION_NAME_MAX - len(deployment) - _HASH_LENGTH - 2)
     slug = re.sub(r"[^a-z0-9]+", "-", version.lower()).strip("-")[: max(room, 1)].strip("-")

@@ -105,8 +105,8 @@ class _Writer:
             raise ArtifactError(
                 Reason.TOO_LARGE,
                 f"an archive in the artifact unpacks to more than the {self._limits.unpacked_bytes_max} bytes that "
-                f"are allowed; raise the limit",
-                field="--max-unpacked-bytes",
+                f"are allowed; put the files there unpacked, where maxBytes limits them (by hand there is "
+                f"--max-unpacked-bytes)",
             )
         if self._bytes > self._ratio_bytes:
             raise ArtifactError(

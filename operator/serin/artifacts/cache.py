@@ -64,10 +64,12 @@ class Entry:
         """Return the entry of a record.
 
         Raises:
-            ValueError, KeyError, TypeError: it is damaged.
+            ValueError, KeyError, TypeError, OverflowError, RecursionError: it is damaged.
         """
         record = json.loads(text)
         files = tuple(CachedFile(it["path"], Digest(it["digest"]), bool(it["packed"])) for it in record["files"])
+        if not all(isinstance(file.path, str) for file in files):
+            raise TypeError("a path is text")
         return cls(Digest(record["digest"]), bool(record["single"]), record["media"], int(record["size"]), files)
 
 
@@ -186,7 +188,7 @@ class Cache:
     def _entry(self, digest: Digest) -> Entry | None:
         try:
             entry = Entry.from_json((self._folder(digest) / "entry.json").read_text())
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None
         return entry if entry.digest == digest else None
 

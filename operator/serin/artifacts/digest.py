@@ -63,7 +63,7 @@ def digest_of_files(files: Mapping[str, Digest]) -> Digest:
     """Return the digest of several files, by their paths.
 
     >>> digest_of_files({"a": Digest("sha256:" + "0" * 64)})[:20]
-    'sha256:4c1a4953b6f7d'
+    'sha256:53d743f33b897'
     """
     lines = (
         f"{digest.hex}  {path}\n".encode() for path, digest in sorted(files.items(), key=lambda it: it[0].encode())

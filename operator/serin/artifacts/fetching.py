@@ -13,7 +13,8 @@ from pathlib import Path
 from serin.artifacts.archives import is_archive_by_name, unpack
 from serin.artifacts.cache import Cache, CachedFile, Entry
 from serin.artifacts.collect import FILES, Collected, collect, look
-from serin.artifacts.digest import Digest, digest_of_files
+from serin.artifacts.digest import Digest, check_paths, digest_of_files
+from serin.artifacts.errors import ArtifactError
 from serin.artifacts.failures import local_failures
 from serin.artifacts.limits import Deadline, Limits, Policy
 from serin.artifacts.pickles import is_pickle, refuse_pickles
@@ -201,9 +202,16 @@ class _Spoilt(Exception):
 
 
 def _is_consistent(entry: Entry) -> bool:
-    """Whether a record's files add up to its digest; a record is no more trusted than a file."""
+    """Whether a record's files add up to its digest; a record is no more trusted than a file.
+
+    The name of a single file is no part of its digest, so a record that somebody else wrote may lead out of the target.
+    """
     digests = {file.path: file.digest for file in entry.files}
-    if not digests or len(digests) != len(entry.files):
+    if not digests or len(digests) != len(entry.files) or (entry.single and len(digests) != 1):
+        return False
+    try:
+        check_paths(digests)
+    except ArtifactError:
         return False
     return entry.digest == (entry.files[0].digest if entry.single else digest_of_files(digests))
 

@@ -49,12 +49,17 @@ class Limits:
             ArtifactError: TooLarge.
         """
         if count > self.files_max:
-            raise ArtifactError(
-                Reason.TOO_LARGE,
-                f"the artifact has {count} files or more and {self.files_max} are allowed; raise the limit, or pack "
-                f"the files",
-                field="--max-files",
-            )
+            raise too_many_files(f"the artifact has {count} files or more", self.files_max)
+
+
+def too_many_files(words: str, allowed: int) -> ArtifactError:
+    """The error for more files than allowed. No field of a resource raises this limit, so it says what helps there."""
+    return ArtifactError(
+        Reason.TOO_LARGE,
+        f"{words} and {allowed} are allowed; leave out what serving does not need, or put many small files into one "
+        f"that the model server opens itself: an archive beside other files stays packed (by hand there is "
+        f"--max-files)",
+    )
 
 
 @dataclass(frozen=True, slots=True)

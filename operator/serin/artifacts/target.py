@@ -60,7 +60,7 @@ class Target:
         try:
             marker = json.loads(self._marker.read_text())
             return bool(marker["digest"] == digest and marker["tree"] == self._tree({}))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return False
 
     def download(self, key: str) -> Path:

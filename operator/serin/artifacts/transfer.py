@@ -186,7 +186,7 @@ def _usable_part(file: RemoteFile, local: Local | None, content_known: bool) -> 
     size = local.target.stat().st_size
     try:
         same = json.loads(local.note.read_text()) == _identity(file)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return 0
     sure = file.validator is not None or content_known
     return size if same and sure and (file.size is None or size <= file.size) else 0

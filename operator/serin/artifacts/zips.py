@@ -10,7 +10,7 @@ import struct
 import zipfile
 from pathlib import Path
 
-from serin.artifacts.errors import ArtifactError, Reason
+from serin.artifacts.limits import too_many_files
 
 _END = struct.Struct("<4s4H2LH")
 _END_64 = struct.Struct("<4sQ2H2L4Q")
@@ -41,10 +41,11 @@ def open_zip(path: Path, members_max: int) -> zipfile.ZipFile:
         members, table_bytes = max(members, members_64), max(table_bytes, table_bytes_64)
         if members == 0xFFFF or table_bytes == 0xFFFFFFFF:
             members, table_bytes = members_64, table_bytes_64
-    if members > members_max or table_bytes > members_max * _BYTES_FOR_EACH_MEMBER:
-        raise ArtifactError(
-            Reason.TOO_LARGE,
-            f"a zip in the artifact has {members} members and {members_max} are allowed; raise the limit",
-            field="--max-files",
+    if members > members_max:
+        raise too_many_files(f"a zip in the artifact has {members} members", members_max)
+    if table_bytes > members_max * _BYTES_FOR_EACH_MEMBER:
+        raise too_many_files(
+            f"a zip in the artifact has a table of contents of {table_bytes} bytes, as of more members than may be,",
+            members_max,
         )
     return zipfile.ZipFile(path)

@@ -23,7 +23,7 @@ def status_of(data: bytes) -> Json:
     text = data.decode(errors="replace")
     try:
         parsed = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         parsed = None
     return parsed if isinstance(parsed, dict) else {"message": text.strip().partition("\n")[0][:200]}
 

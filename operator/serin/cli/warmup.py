@@ -30,6 +30,9 @@ def _warmup(options: argparse.Namespace) -> int:
     except (OSError, ValueError) as error:
         print(f"serin: {options.config}: {error}", file=sys.stderr)
         return 2
+    except RecursionError:
+        print(f"serin: {options.config}: it is nested too deep", file=sys.stderr)
+        return 2
     answer = json.dumps(asyncio.run(run(config)))
     print(answer)
     if options.termination_log is not None:

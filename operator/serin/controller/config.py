@@ -125,6 +125,8 @@ def load_config(path: Path) -> Config:
         raw: Any = yaml.safe_load(path.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InvalidConfig(f"{path}: {error}") from error
+    except RecursionError as error:
+        raise InvalidConfig(f"{path}: it is nested too deep") from error
     if raw is not None and not isinstance(raw, dict):
         raise InvalidConfig(f"{path}: must be a YAML object, for instance with metricSources")
     try:

@@ -35,7 +35,7 @@ from serin.traffic.state import Absent, Conflict, Routed, RouteState
 from serin.traffic.status import ACCEPTED, accepted
 from serin.traffic.weights import Weights
 from serin.workloads.fetching import Fetching
-from serin.workloads.jobs import job_state
+from serin.workloads.jobs import LABEL_STAGE, JobState, job_state
 from serin.workloads.pods import ArmHealth, arm_health
 from serin.workloads.resolve import (
     Artifact,
@@ -112,7 +112,7 @@ def observe(raw: Json, md: ModelDeployment, cache: Cache, memory: Memory, state:
             occupants=_occupants(state, deployments, pods),
             adoptable=_adoptable(md, memory),
             refusal=memory.refusal,
-            jobs={name: job_state(obj, pods) for name, obj in jobs.items()},
+            jobs=_job_states(jobs, pods, state),
             job_refusal=memory.job_refusal,
             unpinned=unpinned,
             polling=polling_of(md, written, revision, state, revisions, jobs, pods),
@@ -152,6 +152,17 @@ def carried(view: View, decision: Decision, route: Json | None) -> Weights | Non
 def _source(state: State, policy: Plan | Refused, config: Config) -> MetricSource | None:
     plan = state.attempt.plan if state.attempt is not None else policy
     return find_source(config, plan.source) if isinstance(plan, Plan) else None
+
+
+def _job_states(jobs: Mapping[str, Json], pods: list[Json], state: State) -> dict[str, JobState]:
+    """What became of the Jobs. Which container answers says the Job, or the plan that its question comes from."""
+    programs: dict[str, str] = {}
+    if state.attempt is not None:
+        programs = {one.name: one.program for one in state.attempt.plan.validations}
+    return {
+        name: job_state(obj, pods, programs.get((obj["metadata"].get("labels") or {}).get(LABEL_STAGE, "")))
+        for name, obj in jobs.items()
+    }
 
 
 def _wanted(md: ModelDeployment, revision: Json | None, memory: Memory) -> Wanted:

@@ -7,7 +7,9 @@ here knows a cluster; what it needs is the extra `serin[evaluate]`.
     config    ->  reading, columns      the rows, in batches, each checked
               ->  protocols, asking     the models' answers to them
               ->  gathered              rows and answers as compact arrays
-              ->  metrics, fairness, flips, calibration, drift, skew
+              ->  scopes, metrics       each measure of all rows, of slices and of groups
+              ->  estimates             with its interval: resampling, and what rows that are unseen may hide
+              ->  skew, snapshot        endpoint against artifact, data against those of the training
               ->  gates                 pass, fail, undecided
               ->  report, page, output  written once
 

@@ -49,13 +49,11 @@ class Tally:
         requests: That were sent, further attempts included.
         retries: Further attempts.
         seconds: Time in which at least one was under way.
-        rows: That were answered.
     """
 
     requests: int = 0
     retries: int = 0
     seconds: float = 0.0
-    rows: int = 0
     _under_way: int = 0
     _since: float = 0.0
 
@@ -140,12 +138,10 @@ class Asker:
                     await asyncio.sleep(wait)
                 answer = await self._tried(body)
             said = decode(self.endpoint, answer, rows.num_rows)
-            answers = answers_of(self.config, self.endpoint.answer, said, rows.num_rows)
+            return answers_of(self.config, self.endpoint.answer, said, rows.num_rows)
         except Unfit as unfit:
             whose = None if unfit.fault is Fault.WRONG_COLUMNS else self.arm
             raise Unfit(unfit.fault, f"{self.arm}: {unfit}", arm=whose) from unfit
-        self.tally.rows += rows.num_rows
-        return answers
 
     async def _tried(self, body: bytes) -> Any:
         asking, doubt = self.config.asking, None

@@ -30,7 +30,7 @@ from serin.evaluate.endpoints import Asking, Endpoints
 from serin.evaluate.faults import Fault, Unfit
 from serin.evaluate.gate_config import Gate
 from serin.evaluate.measures import DRIFT, NEED_POSITIVE, Task, measures_of
-from serin.evaluate.sections import Duration, Label, Name, Section, Value
+from serin.evaluate.sections import CONFIDENCE, Duration, Label, Name, Section, Value
 
 Format = Literal["parquet", "csv", "jsonl"]
 
@@ -162,7 +162,7 @@ class Limits(Section):
 class Intervals(Section):
     """How sure is sure."""
 
-    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = CONFIDENCE
     """Of a two-sided interval; a verdict is wrong with half of the rest at most."""
     resamples: Annotated[int, Field(ge=200, le=20_000)] = 1000
     """Bootstrap resamples."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from serin.evaluate.measures import MEASURES, Measure
 from serin.evaluate.resampling import Floats, Resamples, Summed
+from serin.evaluate.unseen import unseen_share
 
 _NORMAL = NormalDist()
 _TAIL_RESAMPLES = 10
@@ -54,23 +55,27 @@ class Estimate:
     def interval(self, confidence: float) -> tuple[float, float]:
         """A two-sided interval; (low, high) of all there is when nothing is known.
 
-        The bootstrap's percentiles, widened by what no resample can show: n rows without an error do not say that
-        there is none. With a share (alpha/2)^(1/n) the n rows had been as they are even if all others were as bad as
-        can be (C. Clopper, E. Pearson, Biometrika 26, 1934, for 0 of n), so the interval is at least that wide. For
-        150 of 150 right answers and 95 % it begins at 0.9757.
+        The bootstrap's percentiles, widened by what no resample can show: a share of rows that were not seen (see
+        `serin.evaluate.unseen`) may be as bad as can be, or as good. For 150 of 150 right answers and 95 % it begins
+        at 0.9757.
         """
         if not self.known:
             return self.low, self.high
+        low, high = self.resampled(confidence)
+        unseen = unseen_share(self.rows, confidence)
+        if math.isfinite(self.low):
+            low = min(low, self.value - unseen * (self.value - self.low))
+        if math.isfinite(self.high):
+            high = max(high, self.value + unseen * (self.high - self.value))
+        return low, high
+
+    def resampled(self, confidence: float) -> tuple[float, float]:
+        """The part of the interval that the resamples show, which shrinks with the square root of the rows."""
         tail = (1 - confidence) / 2
         low, high = self._percentile(tail, upper=False), self._percentile(tail, upper=True)
         if self.measure.spread:
             # A distance is pushed up by noise: what the resamples are too high by, the value may be too.
             low, high = min(low, 2 * self.value - high), max(high, 2 * self.value - low)
-        unseen = -math.expm1(math.log(tail) / self.rows)
-        if math.isfinite(self.low):
-            low = min(low, self.value - unseen * (self.value - self.low))
-        if math.isfinite(self.high):
-            high = max(high, self.value + unseen * (self.high - self.value))
         return max(min(low, self.value), self.low), min(max(high, self.value), self.high)
 
     def p_value(self, limit: float, *, above: bool) -> float:

@@ -1,11 +1,21 @@
-"""The configuration's gates: one measure, one limit, and of what."""
+"""The configuration's gates: one measure, one limit, and of what.
+
+A limit that no data can decide is refused with the rest: a verdict that would be undecided for ever holds a rollout
+until somebody finds out why.
+"""
 
 from __future__ import annotations
+
+import math
 
 from pydantic import model_validator
 
 from serin.evaluate.measures import COMPARISONS, DRIFT, FAIRNESS, MEASURES, Measure
-from serin.evaluate.sections import Name, Section
+from serin.evaluate.sections import CONFIDENCE, Name, Section
+from serin.evaluate.unseen import rows_to_see
+
+_NEAR = 0.001
+"""How far from the best value the limit is that is proposed in its place, as a share of the range."""
 
 
 class Gate(Section):
@@ -32,7 +42,7 @@ class Gate(Section):
 
     @model_validator(mode="after")
     def _one_limit(self) -> Gate:
-        if sum(one is not None for one in (self.min, self.max, self.max_drop_versus_stable)) != 1:
+        if len(self._limits) != 1:
             raise ValueError("needs exactly one of min, max and maxDropVersusStable")
         if self.per_slice and self.per_group:
             raise ValueError("perSlice or perGroup: two gates")
@@ -54,15 +64,19 @@ class Gate(Section):
         return self
 
     def _telling(self, measure: Measure) -> str | None:
-        """Why no measure in its range would keep the limit, or each would; None when it tells one from the other."""
+        """Why no measure in its range would keep the limit, or each would, or no rows would show it; None else."""
         if self.min is not None:
             if self.min > measure.high:
                 return f"nothing can reach min {self.min:g}"
-            return f"everything reaches min {self.min:g}" if self.min <= measure.low else None
+            if self.min <= measure.low:
+                return f"everything reaches min {self.min:g}"
+            return _unshown("min", measure.high, measure.low) if self.min == measure.high else None
         if self.max is not None:
             if self.max < measure.low:
                 return f"nothing can stay at max {self.max:g}"
-            return f"everything stays at max {self.max:g}" if self.max >= measure.high else None
+            if self.max >= measure.high:
+                return f"everything stays at max {self.max:g}"
+            return _unshown("max", measure.low, measure.high) if self.max == measure.low else None
         drop = self.max_drop_versus_stable
         if drop is None:
             return None
@@ -71,9 +85,37 @@ class Gate(Section):
             return f"no drop is larger than maxDropVersusStable {drop:g}"
         # Where neither way is better, a drop is a distance, which is never below 0.
         least = 0.0 if measure.better == "none" else -width
-        return f"nothing can be better by maxDropVersusStable {drop:g}" if drop < least else None
+        if drop < least:
+            return f"nothing can be better by maxDropVersusStable {drop:g}"
+        return _unshown("maxDropVersusStable", least, width) if drop == least else None
+
+    @property
+    def _limits(self) -> list[float]:
+        return [one for one in (self.min, self.max, self.max_drop_versus_stable) if one is not None]
+
+    @property
+    def limit(self) -> float:
+        """The one limit, whichever it is."""
+        (limit,) = self._limits
+        return limit
 
     @property
     def needs_stable(self) -> bool:
         """Whether it cannot decide without stable."""
         return self.max_drop_versus_stable is not None or self.metric in COMPARISONS
+
+
+def _unshown(field: str, best: float, worst: float) -> str | None:
+    """Why no number of rows shows that a measure has its best value; None where it has no worst one.
+
+    An interval reaches from the value towards the worst by the share of rows that nobody saw (`Estimate.interval`), so
+    with a worst value it never ends at the best.
+    """
+    if not math.isfinite(worst - best):
+        return None
+    near, rows = best + _NEAR * (worst - best), rows_to_see(_NEAR, CONFIDENCE)
+    return (
+        f"no number of rows can show that {field} {best:g} is kept, for those that nobody has seen may be as bad as "
+        f"can be; give a limit such as {field} {near:g}, which {rows:,} rows as good as can be show at "
+        f"{100 * CONFIDENCE:g} %"
+    )

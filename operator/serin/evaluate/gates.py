@@ -25,6 +25,7 @@ from serin.evaluate.gate_config import Gate
 from serin.evaluate.measures import COMPARISONS, DRIFT, FAIRNESS, MEASURES
 from serin.evaluate.report import Figure, GateResult, GateScope, Interval, Verdict, worst
 from serin.evaluate.scopes import Evaluated, ScopeFigures
+from serin.evaluate.unseen import rows_to_see
 
 _ROWS_MAX = 10**9
 """Beyond this nobody will collect them: the value is at the limit."""
@@ -64,17 +65,23 @@ def judge(config: Config, gate: Gate, evaluated: Mapping[str, Evaluated]) -> Gat
 def rows_needed(found: Estimate, limit: float, confidence: float, rows_min: int) -> int | None:
     """About how many rows would tell on which side of a limit a measure is, if its value stays as it is.
 
-    An interval shrinks with the square root of the rows: n (width / distance)^2, the width being the interval's on the
-    limit's side. None when the value is at the limit, not known, or its interval not bounded there.
+    What resamples show of an interval shrinks with the square root of the rows: n (width / distance)^2, the width being
+    theirs on the limit's side. What was not seen shrinks with the rows (`serin.evaluate.unseen`). The larger number
+    counts. None when the value is at the limit, not known, or its interval not bounded there.
 
-    For 0.92 [0.88, 0.95] of 400 rows against 0.9: 400 (0.04 / 0.02)^2 = 1600.
+    For 0.92 [0.88, 0.95] of 400 rows against 0.9: 400 (0.04 / 0.02)^2 = 1600. For 150 right answers of 150 against
+    0.999: 3688, although their interval of [0.976, 1] is 24 times as wide as the distance.
     """
-    low, high = found.interval(confidence)
-    width = found.value - low if found.value > limit else high - found.value
+    below = found.value > limit
+    low, high = found.resampled(confidence) if found.known else (found.low, found.high)
+    width = found.value - low if below else high - found.value
     distance = abs(found.value - limit)
     if not found.known or not math.isfinite(width) or distance == 0:
         return None
     needed = max(found.rows * (width / distance) ** 2, rows_min)
+    unseen = distance / abs(found.value - (found.low if below else found.high))
+    if 0 < unseen < 1:
+        needed = max(needed, rows_to_see(unseen, confidence))
     return math.ceil(needed) if needed <= _ROWS_MAX else None
 
 
@@ -83,17 +90,12 @@ class _Limit:
     value: float
     at_least: bool
     words: str
-    versus_stable: bool
 
     @classmethod
     def of(cls, gate: Gate) -> _Limit:
-        if gate.min is not None:
-            return cls(gate.min, at_least=True, words=f"at least {gate.min:g}", versus_stable=False)
-        if gate.max is not None:
-            return cls(gate.max, at_least=False, words=f"at most {gate.max:g}", versus_stable=False)
-        assert gate.max_drop_versus_stable is not None  # noqa: S101 - exactly one is given
-        drop_max = gate.max_drop_versus_stable
-        return cls(drop_max, at_least=False, words=f"at most {drop_max:g} worse than stable", versus_stable=True)
+        at_least = gate.min is not None
+        words = f"{'at least' if at_least else 'at most'} {gate.limit:g}"
+        return cls(gate.limit, at_least, words if gate.max_drop_versus_stable is None else f"{words} worse than stable")
 
     def keeps(self, low: float, high: float) -> bool:
         return low >= self.value if self.at_least else high <= self.value

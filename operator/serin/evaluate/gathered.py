@@ -48,11 +48,13 @@ class Gathered:
         arms: Each arm's answers.
         slices: By the name of the slice's section.
         groups: By the name of the protected attribute.
+        resamples: Of the rows, the same for both arms and all scopes.
         queries: The query of each row, for ranking.
         query_count: How many there are.
         flips: The first negative flips.
         drift: Rows by block and bin, for each feature that the training snapshot knows.
-        sample: The rows that the skew check asks the artifact, in order, and their numbers.
+        sample: The rows that the skew check asks the artifact, in order.
+        sampled: Their numbers.
     """
 
     survey: Survey

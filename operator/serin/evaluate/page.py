@@ -69,10 +69,7 @@ def _gates(config: Config, report: Report) -> Iterator[str]:
     yield _table(["Gate", "Verdict", "Limit", "Says"], [_gate_row(gate) for gate in report.gates])
     if report.skew is not None:
         yield f'<p class="{report.skew.verdict}">{escape(report.skew.message)}</p>'
-    limits = {
-        gate.name: next(one for one in (gate.min, gate.max, gate.max_drop_versus_stable) if one is not None)
-        for gate in config.gates
-    }
+    limits = {gate.name: gate.limit for gate in config.gates}
     for gate in report.gates:
         if gate.name in limits and (plot := gate_plot(gate, limits[gate.name])) is not None:
             yield plot

@@ -39,7 +39,7 @@ from serin.evaluate.report import (
     SkewReport,
     worst,
 )
-from serin.evaluate.scopes import Evaluated, ScopeFigures, evaluate
+from serin.evaluate.scopes import Evaluated, ScopeFigures, evaluate, positive_second
 from serin.evaluate.skew import check_skew
 from serin.evaluate.snapshot import TrainingSnapshot, findings, load_snapshot
 from serin.evaluate.survey import Survey, survey
@@ -271,9 +271,7 @@ def _reliability(config: Config, gathered: Gathered) -> dict[Arm, list[Reliabili
     for arm, answers in gathered.arms.items():
         if answers.scores is None:
             continue
-        scores, target = answers.scores, gathered.target
-        if config.positive_code == 0 and scores.shape[1] == 2:
-            scores, target = scores[:, ::-1], 1 - target
+        target, scores = positive_second(config, gathered.target, answers.scores)
         found[arm] = [Reliability(rows=one.rows, said=one.said, came=one.came) for one in reliability(target, scores)]
     return found
 

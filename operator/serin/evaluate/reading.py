@@ -29,7 +29,7 @@ class Source:
     kind: Format
 
     def digest(self) -> str:
-        """`sha256:` of the file's bytes, read once, 1 MiB at a time.
+        """`sha256:` of the file's bytes, read once, a part at a time.
 
         Raises:
             Unfit: DatasetUnreadable.

@@ -22,7 +22,7 @@ from serin.evaluate.metrics.flips import flip_measures
 from serin.evaluate.metrics.numbers import number_measures
 from serin.evaluate.metrics.orders import Lists, lists_of, order_measures
 from serin.evaluate.metrics.scores import AREAS, area_measures, calibration_measures, loss_measures
-from serin.evaluate.resampling import Resamples
+from serin.evaluate.resampling import Codes, Floats, Resamples
 from serin.evaluate.snapshot import TrainingSnapshot
 
 Figures = dict[str, Estimate]
@@ -89,6 +89,13 @@ def evaluate(config: Config, gathered: Gathered, snapshot: TrainingSnapshot | No
     return Evaluated(gathered, scopes, fair, stable_fair, drift)
 
 
+def positive_second(config: Config, target: Codes, scores: Floats) -> tuple[Codes, Floats]:
+    """Targets, shape [rows], and scores, shape [rows, classes], as measures of two classes take them."""
+    if scores.shape[1] == 2 and config.positive_code == 0:
+        return 1 - target, scores[:, ::-1]
+    return target, scores
+
+
 def _parts(
     gathered: Gathered,
 ) -> Iterator[tuple[Literal["all", "slice", "group"], str, str, NDArray[np.intp]]]:
@@ -139,9 +146,7 @@ class _View:
                 count, positive = len(self.config.classes or ()), self.config.positive_code
                 found = estimates(class_measures(target, predicted, count, positive, blocks, resamples), resamples)
                 if answers.scores is not None:
-                    scores = answers.scores[rows]
-                    if count == 2 and positive == 0:
-                        scores, target = scores[:, ::-1], 1 - target
+                    target, scores = positive_second(self.config, target, answers.scores[rows])
                     families = [loss_measures, calibration_measures]
                     if kind == "all" or self._areas_of_parts:
                         families.append(area_measures)

@@ -9,6 +9,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_camel
 
+CONFIDENCE = 0.95
+"""Of intervals, where the configuration does not say another."""
+
 
 class Section(BaseModel):
     """camelCase outside, snake_case inside; a field that nobody knows is an error, because it is a misspelt one."""

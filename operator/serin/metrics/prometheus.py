@@ -156,7 +156,7 @@ def _whole(response: requests.Response, url: str) -> Any:
     status = response.status_code
     try:
         body = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     words = str(body.get("error") or "") if isinstance(body, dict) else response.text.strip()[:_WORDS_MAX]
     words = " ".join(words.split())[:_WORDS_MAX]

@@ -175,7 +175,7 @@ def _judged(steps: Sequence[Step]) -> tuple[Rows, ...]:
             one.verdict,
             " of ".join(word for word in (one.metric, one.scope) if word) or UNKNOWN,
             _figure(one.value),
-            f"[{_figure(one.interval[0])}, {_figure(one.interval[1])}]" if any(one.interval) else UNKNOWN,
+            _interval(one.interval),
             one.limit or UNKNOWN,
         )
         for stage, step in last.items()
@@ -187,6 +187,11 @@ def _judged(steps: Sequence[Step]) -> tuple[Rows, ...]:
 
 def _figure(value: float | None) -> str:
     return f"{value:.4g}" if value is not None else UNKNOWN
+
+
+def _interval(ends: tuple[float | None, float | None]) -> str:
+    """Both ends; an end that nobody said is unknown, and so is all of it when neither was."""
+    return UNKNOWN if ends == (None, None) else f"[{', '.join(map(_figure, ends))}]"
 
 
 def _gate(gate: Gate) -> tuple[str, ...]:

@@ -132,7 +132,7 @@ async def _described(config: Config, session: aiohttp.ClientSession, tally: _Tal
         if answer is not None:
             try:
                 return from_metadata(config.model, json.loads(answer[1]))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise NoRequest(f"the metadata of {config.model} are no JSON; give the stage a request") from error
 
 

@@ -43,8 +43,8 @@ def settled(latencies: Sequence[float], window: int, objective_seconds: float | 
         window: Requests in a window; two are compared. At least 1.
         objective_seconds: What the last window's median has to keep besides, None for nothing.
 
-    >>> settled([2.0, 1.0, 0.21, 0.20, 0.20, 0.21], window=2)
-    Settled(median_seconds=0.205, first_seconds=2.0)
+    >>> settled([2.0, 1.0, 0.25, 0.25, 0.26, 0.24], window=2)
+    Settled(median_seconds=0.25, first_seconds=2.0)
     >>> settled([2.0, 1.0, 0.5, 0.2], window=2)
     Unsettled(words='the median fell from 1500 ms to 350 ms, and may go on')
 

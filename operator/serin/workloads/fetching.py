@@ -24,6 +24,8 @@ REFUSING: Final = frozenset({"DigestMismatch", "Unsafe", "TooLarge", "Unsupporte
 """Reasons of the program that speak of the artifact: the same content will never do."""
 _OF_THE_VOLUME: Final = "--into"
 """The field that a failure of the volume names: a full one is not the artifact's fault."""
+_FIELDS: Final = {"--max-bytes": "spec.model.fetch.maxBytes", "--timeout": "spec.model.fetch.timeout"}
+"""Options of the program that are made of a field: whoever reads the status can set only that."""
 _WORST: Final[tuple[FetchState, ...]] = ("refused", "unavailable", "running")
 _WORDS_MAX: Final = 600
 
@@ -83,6 +85,7 @@ def _failed(ended: Mapping[str, Any], where: str) -> Fetching:
         return Fetching("unavailable", f"{words}: {last[-1]}"[:_WORDS_MAX] if last else words)
     reason, field, message = said
     refused = reason in REFUSING and field != _OF_THE_VOLUME
+    field = _FIELDS.get(field, field)
     words = (
         f"{field}: {message} ({reason}, {where})" if len(message) < _WORDS_MAX else f"{field}: {message[:_WORDS_MAX]}…"
     )

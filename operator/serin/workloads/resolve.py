@@ -153,7 +153,7 @@ def resolution(name: str, job: Mapping[str, Any] | None, pods: Iterable[Mapping[
     if job is None:
         return running
     mine = [pod for pod in pods if (pod["metadata"].get("labels") or {}).get(LABEL_JOB) == name]
-    state = job_state(job, mine)
+    state = job_state(job, mine, RESOLVE_CONTAINER)
     if not isinstance(state, Ended):
         return failure(_last_end(mine), where) or running
     if state.failed is None and (found := _artifact(state.answer)) is not None:

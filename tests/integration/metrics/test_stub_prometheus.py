@@ -182,6 +182,14 @@ def test_every_bad_answer_has_its_words(stub: Stub, status: int, body: Any, kind
     assert len(stub.seen) == 1  # no retry, no redirect followed
 
 
+@pytest.mark.parametrize("status", [200, 502])
+def test_an_answer_that_is_nested_without_end_is_not_prometheus(stub: Stub, status: int) -> None:
+    """A source that is away in words of its own must not end the look at the rollout."""
+    stub.status, stub.raw = status, b"[" * 5000
+    with pytest.raises(MetricsUnavailable, match=r"\[\[\["):
+        ask(stub)
+
+
 def test_a_server_that_never_answers_is_given_up(stub: Stub) -> None:
     """Once, after the time-out, not three times."""
     stub.delay_seconds = 1.0

@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,7 +69,7 @@ def test_an_artifact_larger_than_the_cache_goes_past_it(tmp_path: Path) -> None:
     assert not (cache.root / "entries").exists()
 
 
-@pytest.mark.parametrize("damage", ["record", "file", "missing", "lie"])
+@pytest.mark.parametrize("damage", ["record", "nested", "endless", "file", "missing", "lie"])
 def test_a_spoilt_entry_is_found_out_and_replaced(tmp_path: Path, damage: str) -> None:
     """Neither files nor the record are trusted."""
     cache = Cache(tmp_path / "cache", 1 << 20)
@@ -80,6 +81,10 @@ def test_a_spoilt_entry_is_found_out_and_replaced(tmp_path: Path, damage: str) -
     match damage:
         case "record":
             record.write_text("{")
+        case "nested":
+            record.write_text("[" * 5000)
+        case "endless":
+            record.write_text(json.dumps(json.loads(record.read_text()) | {"size": float("inf")}))
         case "file":
             file.write_bytes(b"broken")
         case "missing":
@@ -93,6 +98,23 @@ def test_a_spoilt_entry_is_found_out_and_replaced(tmp_path: Path, damage: str) -
     assert (tmp_path / "second" / "a.bin").read_bytes() == b"honest"
     assert got.received == len(b"honest")
     assert fetch(uri, digest, tmp_path / "third", cache=cache, claims=claims).received == 0
+
+
+@pytest.mark.parametrize("path", ["../escaped", "/escaped", "{root}/escaped", "a.bin/../../escaped", "", 5, ["a"]])
+def test_a_record_that_leads_out_of_the_folder_is_spoilt(tmp_path: Path, path: Any) -> None:
+    """Another pod may write into the cache, and the name of a single file is not in its digest."""
+    cache = Cache(tmp_path / "cache", 1 << 20)
+    uri, digest, claims = store(tmp_path, "a.bin", b"honest")
+    fetch(uri, digest, tmp_path / "first", cache=cache, claims=claims)
+    folder = cache.root / "entries" / digest.hex
+    record = json.loads((folder / "entry.json").read_text())
+    record["files"][0]["path"] = path.format(root=tmp_path) if isinstance(path, str) else path
+    (folder / "escaped").write_bytes(b"honest")
+    (folder / "entry.json").write_text(json.dumps(record))
+    got = fetch(uri, digest, tmp_path / "into" / "model", cache=cache, claims=claims)
+    assert (tmp_path / "into" / "model" / "a.bin").read_bytes() == b"honest"
+    assert got.received == len(b"honest")
+    assert not list(tmp_path.rglob("escaped")), "the entry has gone, and nothing lies beside the target"
 
 
 def _fetch_in_a_process(work: Path, number: int, digest: str, results: multiprocessing.Queue[int]) -> None:
@@ -157,6 +179,33 @@ def test_a_finished_folder_is_verified_and_left(tmp_path: Path) -> None:
     (into / "a.bin").write_bytes(b"m0del")
     assert fetch(uri, digest, into, claims=claims).received == 5
     assert (into / "a.bin").read_bytes() == b"model"
+
+
+@pytest.mark.parametrize("marker", ["", "{", "[]", "[" * 5000])
+def test_a_finished_folder_whose_marker_says_nothing_is_filled_anew(tmp_path: Path, marker: str) -> None:
+    """The model server may write into its folder, and what stands there then is no reason to end with a traceback."""
+    uri, digest, claims = store(tmp_path, "a.bin", b"model")
+    into = tmp_path / "into"
+    fetch(uri, digest, into, claims=claims)
+    (into / ".serin-artifact.json").write_text(marker)
+    assert fetch(uri, digest, into, claims=claims).received == 5
+    assert fetch(uri, digest, into, claims=tmp_path / "nowhere").received == 0
+
+
+def test_a_part_whose_note_says_nothing_is_not_gone_on_with(tmp_path: Path) -> None:
+    """It begins anew: nobody knows what it is a part of."""
+    uri, digest, claims = store(tmp_path, "a.bin", b"model")
+    with pytest.raises(ArtifactError):
+        fetch(uri, Digest.of_hex("0" * 64), tmp_path / "into", claims=claims)
+    folder = tmp_path / "into" / ".serin-artifact-work" / "download" / digest.hex
+    for file, text in {
+        "files/a.bin": "mo",
+        f"notes/{hashlib.sha256(b'a.bin').hexdigest()[:32]}.json": "[" * 5000,
+    }.items():
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_text(text)
+    got = fetch(uri, digest, tmp_path / "into", claims=claims)
+    assert (got.received, got.resumed) == (5, False)
 
 
 def test_another_artifact_replaces_the_first(tmp_path: Path) -> None:

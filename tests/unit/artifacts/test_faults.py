@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import zipfile
 from pathlib import Path
@@ -94,6 +95,43 @@ def test_what_an_honest_archive_can_do_is_said_to_who_writes_the_resource(tmp_pa
     with pytest.raises(ArtifactError, match="unpacked or in a plain tar") as error:
         fetch("pvc://models/zeros.zip", None, tmp_path / "into", claims=tmp_path)
     assert (error.value.reason, error.value.field) == (Reason.UNSAFE, "spec.model.uri")
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_too_many_files_are_refused_with_what_helps_in_a_resource(tmp_path: Path, packed: bool) -> None:
+    """No field of `fetch` sets the number, so to raise it is no way out there; another archive inside is one file."""
+    folder = tmp_path / "models" / "index"
+    folder.mkdir(parents=True)
+    for number in range(3):
+        (folder / f"{number}.bin").touch()
+    if packed:
+        shutil.make_archive(str(folder), "zip", folder)
+    uri = "pvc://models/index.zip" if packed else "pvc://models/index"
+    limits = Limits(files_max=2)
+    with pytest.raises(ArtifactError, match=r"leave out what .* or put many small files into one") as error:
+        fetch(uri, None, tmp_path / "into", claims=tmp_path, limits=limits)
+    assert (error.value.reason, error.value.field) == (Reason.TOO_LARGE, "spec.model.uri")
+    inner = tmp_path / "models" / "better"
+    inner.mkdir()
+    shutil.make_archive(str(inner / "files"), "zip", folder)
+    fetch("pvc://models/better", None, tmp_path / "into", claims=tmp_path, limits=limits)
+    assert [path.name for path in (tmp_path / "into").glob("[!.]*")] == ["files.zip"]
+
+
+def test_an_archive_that_unpacks_to_too_much_is_refused_with_what_helps_in_a_resource(tmp_path: Path) -> None:
+    """As with the ratio: no field sets it, and unpacked files are under `maxBytes`, which is one."""
+    (tmp_path / "models").mkdir()
+    with zipfile.ZipFile(tmp_path / "models" / "one.zip", "w") as archive:
+        archive.writestr("one", bytes(2000))
+    with pytest.raises(ArtifactError, match="put the files there unpacked, where maxBytes") as error:
+        fetch(
+            "pvc://models/one.zip",
+            None,
+            tmp_path / "into",
+            claims=tmp_path,
+            limits=Limits(unpacked_bytes_max=1999),
+        )
+    assert (error.value.reason, error.value.field) == (Reason.TOO_LARGE, "spec.model.uri")
 
 
 @pytest.mark.parametrize("text", ["[" * 4000, '{"a":' * 4000])

@@ -85,11 +85,37 @@ def test_it_shows_what_was_judged_on_data_and_where_the_report_is() -> None:
     assert report.startswith("the report was not stored: AccessDenied: s3://reports refused access")
 
 
+def measured_on_data(story: Story) -> tuple[tuple[str, ...], ...]:
+    tables = made(story, "v2").sections[3].tables
+    (measured,) = (one.rows for one in tables if one.name == "On data, before the first request")
+    return measured
+
+
 def test_it_shows_what_was_measured_on_data() -> None:
     """Of each stage the last answer, with measure, interval and limit."""
-    tables = made(STORIES["judged_on_data"](), "v2").sections[3].tables
-    (measured,) = (one.rows for one in tables if one.name == "On data, before the first request")
-    assert measured == (("holdout", "good", "pass", "accuracy", "0.96", "[0.941, 0.978]", "at least 0.9"),)
+    found = measured_on_data(STORIES["judged_on_data"]())
+    assert found == (("holdout", "good", "pass", "accuracy", "0.96", "[0.941, 0.978]", "at least 0.9"),)
+
+
+@pytest.mark.parametrize(
+    ("ends", "shown"),
+    [
+        ({"low": 0, "high": 0}, "[0, 0]"),
+        ({"low": -0.1, "high": 0}, "[-0.1, 0]"),
+        ({"low": 0}, "[0, -]"),
+        ({"high": 0}, "[-, 0]"),
+        ({}, UNKNOWN),
+    ],
+)
+def test_an_end_at_zero_is_an_end(ends: Raw, shown: str) -> None:
+    """A regression whose errors are all 0 has an interval of no width; only what was not said is unknown."""
+    story = STORIES["judged_on_data"]()
+    revisions: list[Raw] = copy.deepcopy(story.revisions)
+    (gate,) = next(one["measured"] for one in revisions[-1]["status"]["record"] if "measured" in one)
+    for name in ("low", "high"):
+        del gate[name]
+    gate |= ends
+    assert [row[5] for row in measured_on_data(Story(story.md, revisions, story.now))] == [shown]
 
 
 def test_it_names_who_acted() -> None:

@@ -13,6 +13,7 @@ from serin.controller.config import InvalidConfig, load_config
     ("content", "words"),
     [
         (b"- a list", "must be a YAML object"),
+        (b"[" * 5000, "serin.yaml: it is nested too deep"),
         (b"only a text", "must be a YAML object"),
         (b"\xff\xfe\x00", "utf-8"),
         (b"statusSeconds: .inf", "statusSeconds: "),

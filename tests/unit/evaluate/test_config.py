@@ -120,7 +120,7 @@ def test_a_limit_that_tells_no_model_from_another_is_refused(limit: dict[str, An
 @pytest.mark.parametrize(
     "limit",
     [
-        {"min": 1},
+        {"min": 0.999},
         {"max": 0.5},
         {"maxDropVersusStable": 0},
         {"maxDropVersusStable": -0.05},
@@ -128,12 +128,13 @@ def test_a_limit_that_tells_no_model_from_another_is_refused(limit: dict[str, An
         {"metric": "cohenKappa", "maxDropVersusStable": 1.5},
         {"metric": "logLoss", "max": 3},
         {"metric": "logLoss", "maxDropVersusStable": 40},
-        {"metric": "negativeFlipRate", "max": 0},
+        {"metric": "negativeFlipRate", "max": 0.001},
+        {"metric": "selectionRate", "maxDropVersusStable": 0.001},
     ],
     ids=str,
 )
 def test_a_limit_within_the_range_is_taken(limit: dict[str, Any]) -> None:
-    """An end of the range too, where some model keeps it and another does not."""
+    """Near the end of the range, too, where some model keeps it and another does not."""
     assert config(gates=[GATE | limit], endpoints={"candidate": STABLE, "stable": STABLE}).gates
 
 

@@ -111,6 +111,14 @@ def test_undecided_says_how_many_rows_would_tell(tmp_path: Path) -> None:
     assert again.verdict == "pass", again.message
 
 
+def test_rows_without_an_error_need_fewer_more_than_a_square_root_says(tmp_path: Path) -> None:
+    """What nobody has seen falls with the rows: 150 times (0.0243 / 0.001)^2 would be 88,000 rows."""
+    first = decided(tmp_path, {"min": 0.999}, right_and_wrong(150, 0))
+    assert first.scopes[0].rows_needed == 3688
+    assert decided(tmp_path, {"min": 0.999}, right_and_wrong(3687, 0)).verdict == "undecided"
+    assert decided(tmp_path, {"min": 0.999}, right_and_wrong(3688, 0)).verdict == "pass"
+
+
 def test_a_value_at_the_limit_is_not_told_by_any_number_of_rows(tmp_path: Path) -> None:
     """So no number is made up."""
     found = decided(tmp_path, {"min": 0.9}, right_and_wrong(1000, 100)).scopes[0]
@@ -216,7 +224,7 @@ def test_the_example_of_rows_needed_is_right() -> None:
     from serin.evaluate.measures import MEASURES
 
     class Fixed(Estimate):
-        def interval(self, confidence: float) -> tuple[float, float]:  # noqa: ARG002
+        def resampled(self, confidence: float) -> tuple[float, float]:  # noqa: ARG002
             return 0.88, 0.95
 
     found = Fixed(MEASURES["accuracy"], 0.92, 400, np.full(200, 0.92), 0.0, 1.0)

@@ -29,7 +29,7 @@ def warmed(answering: Answering, *, metadata: Any = METADATA, **fields: Any) -> 
     asked: list[Json] = []
 
     async def describe(_: web.Request) -> web.Response:
-        return web.json_response(metadata)
+        return web.Response(text=metadata) if isinstance(metadata, str) else web.json_response(metadata)
 
     async def infer(request: web.Request) -> web.Response:
         asked.append(await request.json())
@@ -111,8 +111,10 @@ def test_a_request_that_does_not_fit_is_nothing_against_the_model() -> None:
     assert len(asked) == 1
 
 
-def test_metadata_without_inputs_are_undecided() -> None:
-    verdict, words = gate(warmed(lambda _: 0.0, metadata={"name": "iris"})[0])
+@pytest.mark.parametrize("metadata", [{"name": "iris"}, "<html>", "[" * 5000])
+def test_metadata_without_inputs_are_undecided(metadata: Any) -> None:
+    """A model may say of itself what it likes; nested without end is no JSON either."""
+    verdict, words = gate(warmed(lambda _: 0.0, metadata=metadata)[0])
     assert verdict == "undecided"
     assert "give the stage a request" in words
 
@@ -131,7 +133,9 @@ def test_answers_that_never_settle_are_undecided() -> None:
     assert words.startswith("not settled within 1.5 s: the median")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"revision": "x", "url": "u", "model": "m", "window": "many"}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", "[" * 5000, '{"revision": "x", "url": "u", "model": "m", "window": "many"}']
+)
 def test_a_configuration_that_cannot_be_read_ends_with_2(
     text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -310,6 +310,19 @@ def test_of_a_pod_only_the_programs_own_container_speaks() -> None:
     assert job_state(job(Complete="True"), [loud]) == Ended("", at=OVER), "a sidecar of Kubernetes' own is none either"
 
 
+def test_of_a_job_that_does_not_say_who_speaks_only_the_container_that_its_question_names_does() -> None:
+    """An older operator has made it. A container of another name is believed no more than beside a label."""
+    old, loud = job(Complete="True"), pod("mine")
+    del old["metadata"]["labels"]
+    sidecar = {"name": "warmup", "state": {"terminated": {"exitCode": 0, "message": '{"verdict": "pass"}'}}}
+    loud["status"]["containerStatuses"].insert(0, sidecar)
+    assert job_state(old, [loud], "evaluate") == Ended("mine", at=OVER)
+    assert job_state(old, [loud]) == Ended("", at=OVER), "nobody knows who speaks"
+    loud["status"]["containerStatuses"] = [sidecar]
+    assert job_state(old, [loud], "evaluate") == Ended("", at=OVER)
+    assert job_state(job(Complete="True"), [loud], "warmup") == Ended("", at=OVER), "the Job's own word goes before"
+
+
 def test_the_job_says_which_container_speaks() -> None:
     """By its label, for of a Job nothing else is remembered."""
     assert build()["metadata"]["labels"]["serin.dev/container"] == "evaluate"

@@ -47,6 +47,16 @@ def test_every_reason_of_the_program_has_a_meaning(reason: Reason) -> None:
     assert not (reason.worth_a_retry and fetching.state == "refused")
 
 
+@pytest.mark.parametrize(
+    ("option", "field"),
+    [("--max-bytes", "spec.model.fetch.maxBytes"), ("--timeout", "spec.model.fetch.timeout"), ("--into", "--into")],
+)
+def test_a_limit_is_named_as_the_resource_has_it(option: str, field: str) -> None:
+    """Nobody who reads a status gives options to a program."""
+    fetching = seen(fetch(said(Reason.TOO_LARGE, option), now=True)).fetching
+    assert fetching.message == f"{field}: as it was (TooLarge, pod p1)"
+
+
 def test_the_words_are_the_programs() -> None:
     """They are a contract: the two sides may be of different versions, so neither imports the other's."""
     assert {Reason(word) for word in REFUSING}

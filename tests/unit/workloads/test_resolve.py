@@ -198,3 +198,13 @@ def test_pickles_that_nobody_pinned_are_taken_where_an_administrator_allows_them
     assert (code, said.get("reason")) == (1 if reason else 0, reason)
     if reason:
         assert "artifacts.allowPickles" in said["message"]
+
+
+def test_a_job_of_an_older_operator_is_heard_by_the_name_of_its_only_container() -> None:
+    """It does not say which container answers, and all of its pod that is not injected is ours."""
+    old = job("Complete")
+    del old["metadata"]["labels"]
+    assert state(resolution(NAME, old, [pod(json.dumps(RESOLVED))])) == "resolved"
+    loud = pod(json.dumps(RESOLVED))
+    loud["status"]["containerStatuses"][0]["name"] = "proxy"
+    assert state(resolution(NAME, old, [loud])) != "resolved"
