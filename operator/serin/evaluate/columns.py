@@ -93,19 +93,32 @@ def numbers(name: str, column: pa.Array) -> Floats:
 
 
 def newest(name: str, column: pa.Array) -> datetime | None:
-    """The newest time of a column; None when all are missing.
+    """The newest time of a column, to the microsecond; None when all are missing.
 
     Raises:
         Unfit: WrongColumns: it holds no times.
     """
-    if kind_of(name, column.type) != "time":
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        column = _times(name, column)
+    elif kind_of(name, column.type) != "time" and not pa.types.is_null(column.type):
         raise Unfit(Fault.WRONG_COLUMNS, f"column {name} has type {column.type} where times are needed")
-    # Times without a zone are UTC; dates are their midnight.
-    zoned = column.cast(pa.timestamp("us")) if getattr(column.type, "tz", None) is None else column
-    found: datetime | None = pc.max(zoned).as_py()
-    if found is None:
-        return None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    # Times without a zone are UTC; dates are their midnight. Python's own times end at the microsecond.
+    found: datetime | None = pc.max(column.cast(pa.timestamp("us"), safe=False)).as_py()
+    return found.replace(tzinfo=UTC) if found is not None else None
+
+
+def _times(name: str, column: pa.Array) -> pa.Array:
+    """Texts as times: JSON has no times, and pyarrow takes only whole seconds for such."""
+    for kind in (pa.timestamp("ns", tz="UTC"), pa.timestamp("ns")):
+        try:
+            return column.cast(kind)
+        except pa.ArrowInvalid:
+            continue
+    raise Unfit(
+        Fault.WRONG_COLUMNS, f"column {name} has type string where times are needed: write 2026-11-01T00:00:00Z"
+    )
 
 
 class Coder:
@@ -123,9 +136,12 @@ class Coder:
 
     def codes(self, column: pa.Array) -> Codes:
         """A column's codes, shape [rows]; -1 for a missing or, if closed, unknown value. NaN is missing."""
+        if pa.types.is_dictionary(column.type):
+            # What a file keeps as categories has values that no row has, when the rows were chosen from more.
+            column = column.dictionary_decode()
         if pa.types.is_floating(column.type):
             column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
-        encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+        encoded = column.dictionary_encode()
         table = np.empty(len(encoded.dictionary) + 1, dtype=np.int32)
         for place, value in enumerate(encoded.dictionary.to_pylist()):
             table[place] = self._code(value)

@@ -138,6 +138,7 @@ def _survey(config: Config, dataset: Dataset, source: Source, now: datetime) -> 
     classes = Coder(config.classes, closed=True) if config.classes is not None else None
     limited = {name: Coder() for name in (*_sliced_by_value(config), *roles.grouped)}
     for batch in source.batches(BATCH_ROWS, roles.all):
+        _check_kinds(config, roles, batch)
         _check_target(config, roles, batch, classes, seen.rows)
         for name in roles.features:
             column = batch.column(name)
@@ -193,6 +194,16 @@ def _check_age(dataset: Dataset, latest: datetime | None, now: datetime) -> None
         raise Unfit(Fault.DATASET_STALE, f"the data are {age / 86400:.1f} days old; maxAge is {limit / 86400:.1f} days")
 
 
+def _check_kinds(config: Config, roles: Roles, batch: pa.RecordBatch) -> None:
+    """Whether what rows are told apart by can be: it would be found when the models had been asked."""
+    for name in (roles.target, roles.query, *roles.sliced, *roles.grouped):
+        if name is not None:
+            kind_of(name, batch.column(name).type)
+    for one in config.slices:
+        if one.at_least is not None or one.below is not None:
+            numbers(one.column, batch.column(one.column).slice(0, 0))
+
+
 def _check_target(config: Config, roles: Roles, batch: pa.RecordBatch, classes: Coder | None, before: int) -> None:
     column = batch.column(roles.target)
     if classes is not None:
@@ -209,7 +220,7 @@ def _check_target(config: Config, roles: Roles, batch: pa.RecordBatch, classes: 
             f"{roles.target} of row {before + first} is {column[first].as_py()!r}: {what}"
             + (f"; {int(bad.sum())} rows in {batch.num_rows} are so" if bad.sum() > 1 else ""),
         )
-    if roles.query is not None and batch.column(roles.query).null_count:
+    if roles.query is not None and (Coder().codes(batch.column(roles.query)) < 0).any():
         raise Unfit(Fault.WRONG_COLUMNS, f"{roles.query} has a row without a query")
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+from serin.evaluate.columns import Coder
 from serin.evaluate.faults import Effect, Fault, Unfit
 from serin.evaluate.reading import Source
 from serin.evaluate.survey import Survey, survey
@@ -258,3 +259,65 @@ def test_json_lines_with_a_field_that_is_missing_have_a_missing_value(tmp_path: 
     rows = [{"x": 1, "species": "setosa"}, {"species": "setosa"}]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert look(path).columns["x"].missing == 1
+
+
+def test_only_values_that_rows_have_are_told_apart(tmp_path: Path) -> None:
+    """Categories keep the names of what was filtered away, as pandas writes them: those are no groups and no slices."""
+    regions = pa.DictionaryArray.from_arrays([0, 1, 0, 1], ["north", "south", *(f"gone {k}" for k in range(100))])
+    path = write(tmp_path / "rows.parquet", {**COLUMNS, "region": regions})
+    assert look(path, more={"groups": [{"name": "region", "column": "region"}]}).rows == 4
+    coder = Coder()
+    assert coder.codes(regions).tolist() == [0, 1, 0, 1]
+    assert coder.values == ["north", "south"]
+
+
+@pytest.mark.parametrize(
+    ("column", "kind", "second"),
+    [
+        ([1_795_000_000_000_000_001] * 4, pa.timestamp("ns"), 1_795_000_000),
+        ([1_795_000_000_000_000_001] * 4, pa.timestamp("ns", tz="Europe/Berlin"), 1_795_000_000),
+        (["2026-11-01T10:00:00.5Z", "2026-11-02T10:00:00.25+02:00", None, "2026-11-01T10:00:00Z"], None, 1_793_606_400),
+        (["2026-11-01T10:00:00.5", "2026-11-01", None, "2026-11-01 09:00"], None, 1_793_527_200),
+    ],
+)
+def test_the_newest_time_is_told_however_finely_and_as_what_it_is_written(
+    tmp_path: Path, column: list[Any], kind: pa.DataType | None, second: int
+) -> None:
+    """Nanoseconds are what pandas keeps, and JSON lines have no times but texts."""
+    path = write(tmp_path / "rows.parquet", {**COLUMNS, "at": pa.array(column, kind)})
+    found = look(path, maxAge="90d", timeColumn="at").newest
+    assert found is not None
+    assert int(found.timestamp()) == second
+
+
+def test_a_text_that_is_no_time_tells_no_age(tmp_path: Path) -> None:
+    """And says how one is written."""
+    path = write(tmp_path / "rows.parquet", {**COLUMNS, "at": ["yesterday"] * 4})
+    with pytest.raises(Unfit, match="write 2026-11-01T00:00:00Z"):
+        look(path, maxAge="90d", timeColumn="at")
+
+
+@pytest.mark.parametrize(
+    ("columns", "more", "words"),
+    [
+        ({"species": [["setosa"]] * 4}, {}, "species has type list"),
+        ({"at": [[1]] * 4}, {"groups": [{"name": "at", "column": "at"}]}, "at has type list"),
+        ({"at": ["x"] * 4}, {"slices": [{"name": "late", "column": "at", "atLeast": 1.0}]}, "numbers are needed"),
+    ],
+)
+def test_what_tells_rows_apart_is_looked_at_before_any_model_is_asked(
+    tmp_path: Path, columns: dict[str, Any], more: dict[str, Any], words: str
+) -> None:
+    """A slice by size of a text is known to be none without a single request."""
+    path = write(tmp_path / "rows.parquet", {**COLUMNS, **columns})
+    with pytest.raises(Unfit, match=words) as caught:
+        look(path, features=["width"], more=more)
+    assert caught.value.fault is Fault.WRONG_COLUMNS
+
+
+def test_a_query_that_is_no_number_is_no_query(tmp_path: Path) -> None:
+    """NaN is missing, wherever it stands."""
+    path = write(tmp_path / "rows.parquet", {"x": [1.0] * 3, "species": [1.0, 0.0, 1.0], "q": [1.0, float("nan"), 2.0]})
+    more = {"task": "ranking", "classes": None, "gates": [{"name": "g", "metric": "ndcg", "min": 0.5}]}
+    with pytest.raises(Unfit, match="without a query"):
+        look(path, query="q", more=more)
