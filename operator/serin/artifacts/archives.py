@@ -30,6 +30,18 @@ _RATIO_FROM_BYTES = 16 << 20
 """Below this many unpacked bytes the ratio does not matter: a small file of zeros is no bomb."""
 
 
+_DAMAGED = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    gzip.BadGzipFile,
+    UnicodeDecodeError,  # a name in a zip that says it is UTF-8 and is none
+)
+"""What the libraries raise of an archive that is none."""
+
+
 def is_archive_by_name(path: str) -> bool:
     """Say whether a file of this name is to be unpacked. A torch or Keras file is a zip, too, and is not."""
     return path.lower().endswith(_ENDINGS)
@@ -49,7 +61,7 @@ def unpack(archive: Path, into: Path, limits: Limits, deadline: Deadline) -> Non
             _unpack_zip(archive, writer, limits)
         else:
             _unpack_tar(archive, _opener(head), writer)
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, gzip.BadGzipFile) as error:
+    except _DAMAGED as error:
         raise _unsafe(
             f"cannot be unpacked ({type(error).__name__}); it is damaged, or not what its name says"
         ) from None

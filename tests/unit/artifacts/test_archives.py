@@ -195,3 +195,15 @@ def test_damage_is_said_and_not_passed_on(tmp_path: Path, content: bytes) -> Non
     with pytest.raises(ArtifactError) as error:
         unpacked(lambda path: path.write_bytes(content) and None, tmp_path)
     assert error.value.reason is Reason.UNSAFE
+
+
+def test_a_name_in_a_zip_that_is_no_text_is_damage(tmp_path: Path) -> None:
+    """Its flag says UTF-8, and its bytes are none: zipfile raises what it raises of no other damage."""
+
+    def make(path: Path) -> None:
+        zipped(("\u00fc", b"x"))(path)
+        path.write_bytes(path.read_bytes().replace("\u00fc".encode(), b"\xff\xfe"))
+
+    with pytest.raises(ArtifactError) as error:
+        unpacked(make, tmp_path)
+    assert error.value.reason is Reason.UNSAFE
