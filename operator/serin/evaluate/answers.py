@@ -21,7 +21,8 @@ from serin.evaluate.protocols import Flat, Said, Values
 from serin.evaluate.resampling import Floats
 
 _SUM_TOLERANCE = 1e-3
-"""How far a row's probabilities may be from 1 together: half precision, a thousand classes."""
+"""How far a row's probabilities may be from 1 together, and one of them beyond 0 or 1: half precision, a thousand
+classes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,8 @@ def _classes(config: Config, named: Answer, values: Values, rows: int) -> NDArra
         column = pa.array(values)
     except pa.ArrowException as error:
         raise Unfit(Fault.ANSWER_MALFORMED, f"predictions are of several types: {error}") from error
+    except OverflowError as error:
+        raise Unfit(Fault.ANSWER_UNKNOWN_CLASS, "a prediction is a number of more than 64 bits, no class") from error
     if pa.types.is_nested(column.type):
         raise Unfit(Fault.ANSWER_WRONG_SHAPE, "a prediction is a list or an object where a class belongs")
     missing = column.is_null(nan_is_null=True).to_numpy(zero_copy_only=False)
@@ -94,8 +97,9 @@ def _probabilities(config: Config, values: Values, rows: int, count: int) -> Flo
             found = found[:, ::-1]
     else:
         found = _numbers(values, (rows, count), "scores")
-    if (found < 0).any() or (found > 1).any():
-        place = int(np.argmax(((found < 0) | (found > 1)).any(axis=1)))
+    beyond = (found < -_SUM_TOLERANCE) | (found > 1 + _SUM_TOLERANCE)
+    if beyond.any():
+        place = int(np.argmax(beyond.any(axis=1)))
         raise Unfit(Fault.ANSWER_UNKNOWN_CLASS, f"the scores of row {place} of the batch are no probabilities")
     if (off := np.abs(found.sum(axis=1) - 1)).max(initial=0.0) > _SUM_TOLERANCE:
         place = int(off.argmax())
@@ -103,7 +107,8 @@ def _probabilities(config: Config, values: Values, rows: int, count: int) -> Flo
             Fault.ANSWER_UNKNOWN_CLASS,
             f"the probabilities of row {place} of the batch are {found[place].sum():.4g} together",
         )
-    return found
+    # A mean or a calibration of good models ends at 1.0000000000000002 now and then.
+    return found.clip(0.0, 1.0)
 
 
 def _numbers(values: Values, shape: tuple[int, ...], what: str) -> Floats:
@@ -112,6 +117,8 @@ def _numbers(values: Values, shape: tuple[int, ...], what: str) -> Floats:
             found = np.array(values.data, dtype=np.float64).reshape(-1, values.width)
         else:
             found = np.array(values, dtype=np.float64)
+    except OverflowError as error:
+        raise Unfit(Fault.ANSWER_NOT_FINITE, f"{what} hold a number that is larger than any float") from error
     except (TypeError, ValueError) as error:
         if isinstance(values, list) and _ragged(values):
             raise Unfit(Fault.ANSWER_WRONG_SHAPE, f"{what} have rows of several lengths") from error

@@ -216,7 +216,7 @@ def _backoff_seconds(asking: Asking, attempt: int) -> float:
 def _retry_after(response: aiohttp.ClientResponse) -> float:
     """What the endpoint asks for, as far as we go along."""
     said = response.headers.get("Retry-After", "")
-    return min(float(said), _BACKOFF_SECONDS_MAX) if said.isdigit() else 0.0
+    return min(float(said), _BACKOFF_SECONDS_MAX) if said.isdecimal() else 0.0
 
 
 def _one_line(body: bytearray) -> str:

@@ -197,7 +197,7 @@ def _from_tensors(endpoint: Endpoint, answer: Any, rows: int) -> Said:
     outputs = answer.get("outputs") if isinstance(answer, Mapping) else None
     if not isinstance(outputs, list) or not outputs or not all(isinstance(one, Mapping) for one in outputs):
         raise Unfit(Fault.ANSWER_MALFORMED, "the answer has no list 'outputs'")
-    by_name = {one.get("name"): one for one in outputs}
+    by_name = {str(one.get("name")): one for one in outputs}
     named = endpoint.answer
     if named.prediction is None and named.scores is None:
         if len(outputs) != 1:
@@ -272,7 +272,7 @@ def _pointed(answer: Any, pointer: str) -> list[Any]:
         key = part.replace("~1", "/").replace("~0", "~")
         if isinstance(found, Mapping) and key in found:
             found = found[key]
-        elif isinstance(found, list) and key.isdigit() and int(key) < len(found):
+        elif isinstance(found, list) and key.isdecimal() and int(key) < len(found):
             found = found[int(key)]
         else:
             raise Unfit(Fault.ANSWER_MALFORMED, f"the answer has nothing at {pointer}")

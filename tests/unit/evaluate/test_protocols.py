@@ -186,7 +186,40 @@ FAULTS = [
         r"\[2, 3\]",
         id="a class too many",
     ),
+    pytest.param(
+        {"outputs": [_output(data=[10**400, 1]), SCORES]}, Fault.ANSWER_UNKNOWN_CLASS, "64 bits", id="a huge class"
+    ),
+    pytest.param(
+        {"outputs": [_output(), SCORES | {"data": [10**400, 0, 0, 1]}]},
+        Fault.ANSWER_NOT_FINITE,
+        "larger than any float",
+        id="a score beyond floats",
+    ),
+    pytest.param(
+        {"outputs": [_output([]), SCORES]}, Fault.ANSWER_MALFORMED, "no output species", id="a name that is a list"
+    ),
+    pytest.param(
+        {"outputs": [_output(), SCORES | {"data": [1.002, -0.002, 0.2, 0.8]}]},
+        Fault.ANSWER_UNKNOWN_CLASS,
+        "no probabilities",
+        id="more than rounding",
+    ),
 ]
+
+
+@pytest.mark.parametrize("said", [[1.0000000000000002, -1e-17, 0.0, 1.0], [1.0005, 0.0, 0.0, 1.0]])
+def test_a_probability_that_was_rounded_is_one(said: list[float]) -> None:
+    """A mean of good models says 1.0000000000000002; nobody is rejected for the last bit, and no loss is below 0."""
+    scores = _infer(endpoint(answer=BOTH), {"outputs": [_output(), SCORES | {"data": said}]}).scores
+    assert scores is not None
+    assert scores.tolist() == [[1.0, 0.0], [0.0, 1.0]]
+
+
+def test_a_pointer_with_another_alphabets_digit_points_at_nothing() -> None:
+    """A digit to look at is not always one to count with."""
+    one = endpoint("custom", path="/p", template={}, answer={"prediction": "/x/\u00b2"})
+    with pytest.raises(Unfit, match="nothing at /x/"):
+        _infer(one, {"x": [["setosa"], ["setosa"]]})
 
 
 @pytest.mark.parametrize(("answer", "fault", "words"), FAULTS)
