@@ -284,7 +284,8 @@ def load_config(path: Path) -> Config:
     """
     try:
         raw: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        # ValueError: no UTF-8; and what YAML reads as a date or a number that there is not.
         raise Unfit(Fault.INVALID_CONFIG, f"{path}: {error}") from error
     except RecursionError as error:
         raise Unfit(Fault.INVALID_CONFIG, f"{path}: it is nested too deep") from error

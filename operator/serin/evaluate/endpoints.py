@@ -86,6 +86,14 @@ class Endpoint(Section):
         return self
 
     @model_validator(mode="after")
+    def _url_is_whole(self) -> Endpoint:
+        if self.url.username is not None or self.url.password is not None:
+            raise ValueError("url: no user and password: send them as a header, with ${NAME} of the environment")
+        if self.url.query is not None or self.url.fragment is not None:
+            raise ValueError("url: it ends with the path; a query belongs into path")
+        return self
+
+    @model_validator(mode="after")
     def _complete(self) -> Endpoint:
         if self.protocol == "custom":
             if self.path is None or self.template is None:

@@ -27,6 +27,7 @@ class Section(BaseModel):
 
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_DURATION_SECONDS_MAX = 100 * 365 * 86400.0
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -36,7 +37,10 @@ def _read_duration(value: Any) -> Any:
         return value
     if not isinstance(value, str) or not re.fullmatch(rf"(?:{_DURATION.pattern})+", value):
         raise ValueError("must be a duration such as 30s, 1h30m or 30d")
-    return timedelta(seconds=sum(float(number) * _SECONDS[unit] for number, unit in _DURATION.findall(value)))
+    seconds = sum(float(number) * _SECONDS[unit] for number, unit in _DURATION.findall(value))
+    if seconds > _DURATION_SECONDS_MAX:
+        raise ValueError("must be a duration of a hundred years at most")
+    return timedelta(seconds=seconds)
 
 
 def _write_duration(value: timedelta) -> str:

@@ -62,6 +62,14 @@ STABLE = {"url": "http://127.0.0.1:1", "model": "iris"}
         pytest.param({"datasets": [dataset(), dataset()]}, "holdout is there twice", id="a name twice"),
         pytest.param({"datasets": [dataset(maxAge="30d")]}, "asOf and timeColumn", id="no age to tell"),
         pytest.param({"datasets": [dataset(maxAge="30")]}, "duration", id="a duration without a unit"),
+        pytest.param(
+            {"datasets": [dataset(maxAge="99999999999d", asOf="2026-11-01T00:00:00Z")]},
+            "hundred years",
+            id="an age beyond time",
+        ),
+        pytest.param({"asking": {"deadline": "9" * 400 + "s"}}, "hundred years", id="a deadline beyond floats"),
+        pytest.param({"endpoints": {"candidate": STABLE | {"url": "http://a:b@x"}}}, "as a header", id="a password"),
+        pytest.param({"endpoints": {"candidate": STABLE | {"url": "http://x/y?z=1"}}}, "into path", id="a query"),
         pytest.param({"datasets": [dataset(path="rows.xlsx")]}, "format is needed", id="an unknown ending"),
         pytest.param({"datasets": [dataset(query="q")]}, "query is for ranking", id="queries of a classification"),
         pytest.param({"datasets": [dataset(asOf="2026-11-01T00:00:00")]}, "timezone", id="a time without a zone"),
@@ -138,7 +146,7 @@ def test_a_limit_within_the_range_is_taken(limit: dict[str, Any]) -> None:
     assert config(gates=[GATE | limit], endpoints={"candidate": STABLE, "stable": STABLE}).gates
 
 
-@pytest.mark.parametrize("text", ["", "- a", "a: [", "\0", "[" * 3000 + "]" * 3000])
+@pytest.mark.parametrize("text", ["", "- a", "a: [", "\0", "asOf: 2026-13-41", "a: " + "9" * 5000, "[" * 3000 + "]" * 3000])
 def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, text: str) -> None:
     """Empty, a list, no YAML: a named reason and no traceback."""
     with pytest.raises(Unfit) as caught:
