@@ -37,7 +37,8 @@ _DAMAGED = (
     lzma.LZMAError,
     EOFError,
     gzip.BadGzipFile,
-    UnicodeDecodeError,  # a name in a zip that says it is UTF-8 and is none
+    ValueError,  # a name in a zip that says it is UTF-8 and is none
+    OverflowError,  # a record of an extended header that claims a length beyond 64 bits
 )
 """What the libraries raise of an archive that is none."""
 

@@ -207,3 +207,17 @@ def test_a_name_in_a_zip_that_is_no_text_is_damage(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError) as error:
         unpacked(make, tmp_path)
     assert error.value.reason is Reason.UNSAFE
+
+
+def test_a_record_of_an_extended_header_with_a_length_beyond_64_bits_is_damage(tmp_path: Path) -> None:
+    """Tarfile takes the length as a place to look at."""
+
+    def make(path: Path) -> None:
+        record = b"9" * 30 + b" path=x\n"
+        member = tarfile.TarInfo("x")
+        member.type, member.size = tarfile.XHDTYPE, len(record)
+        path.write_bytes(member.tobuf(tarfile.USTAR_FORMAT) + record.ljust(512, b"\0") + bytes(1024))
+
+    with pytest.raises(ArtifactError) as error:
+        unpacked(make, tmp_path)
+    assert error.value.reason is Reason.UNSAFE
