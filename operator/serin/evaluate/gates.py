@@ -112,9 +112,9 @@ class _Seen:
 def _figures(gate: Gate, one: Evaluated) -> Iterator[tuple[str, Estimate]]:
     """What a gate is about in a data set; a measure that there is not is one that is not known."""
     if gate.metric == DRIFT:
-        yield from ((f"column={name}", found) for name, found in one.drift.items())
-        if not one.drift:
-            yield "all", _unknown(gate)
+        # A feature that training did not have, or had as another type, has drifted by nobody knows how much.
+        for name in one.gathered.survey.columns:
+            yield f"column={name}", one.drift.get(name) or _unknown(gate)
         return
     if gate.metric in FAIRNESS:
         assert gate.group is not None  # noqa: S101 - the configuration has been checked
@@ -189,6 +189,8 @@ def _judged(config: Config, limit: _Limit, one: _Seen, holm: tuple[float, bool] 
         why = "it is not known: no row is in it"
     elif not one.found.known:
         why = "it is not known: not defined on these rows, or nobody said it"
+        if one.found.measure.name == DRIFT:
+            why = "it is not known: the training data have no such column, or one of another type"
     elif one.found.rows < rows_min:
         needed = max(rows_needed(one.found, limit.value, confidence, rows_min) or rows_min, rows_min)
         why = f"rests on {one.found.rows} rows, fewer than rowsMin; about {needed:,} would tell"

@@ -268,7 +268,9 @@ class _Keeper:
         blocks = self._resamples.blocks[place].astype(np.int64)
         for name in self._survey.roles.features:
             trained = self._snapshot.columns.get(name)
-            if trained is None or trained.kind != self._survey.columns[name].kind:
+            # A column without any value has no type: all of it is missing, whatever it was.
+            typed = not pa.types.is_null(batch.column(name).type)
+            if trained is None or (typed and trained.kind != self._survey.columns[name].kind):
                 continue
             bins = len(trained.counts)
             kept = self._drift.setdefault(name, np.zeros((self._resamples.count, bins)))

@@ -6,13 +6,14 @@ are held against it. Numbers are kept as twenty bins of about equal shares, text
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 import pyarrow as pa
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from serin.evaluate.columns import numbers
 from serin.evaluate.faults import Fault, Unfit
@@ -36,7 +37,16 @@ class SnapshotColumn(Section):
     """Numbers: a value v is in bin i when edges[i-1] <= v < edges[i]."""
     values: list[str] = Field(default_factory=list)
     """Everything else, as text."""
-    counts: Annotated[list[int], Field(min_length=2)]
+    counts: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2)]
+
+    @model_validator(mode="after")
+    def _bins_fit(self) -> SnapshotColumn:
+        if self.edges != sorted(set(self.edges)):
+            raise ValueError("edges have to rise")
+        wanted = (len(self.edges) + 1 if self.kind == "number" else len(self.values) + 1) + 1
+        if len(self.counts) != wanted:
+            raise ValueError(f"has {len(self.counts)} counts for {wanted} bins")
+        return self
 
     @property
     def rows(self) -> int:
@@ -50,6 +60,8 @@ class SnapshotColumn(Section):
             Unfit: WrongColumns: the column's type is not what the snapshot's bins are for.
         """
         missing = len(self.counts) - 1
+        if pa.types.is_null(column.type):
+            return np.full(len(column), missing, np.int32)
         if self.kind == "number":
             values = numbers(name, column)
             places = np.searchsorted(np.asarray(self.edges), values, side="right").astype(np.int32)
@@ -107,7 +119,12 @@ def make_snapshot(seen: Survey) -> TrainingSnapshot:
         values = [value for value, _ in words[name].most_common(VALUES)] if name in words else []
         empty = [0] * ((len(edges) + 1 if name in sampled else len(values) + 1) + 1)
         columns[name] = SnapshotColumn(
-            kind=profile.kind, low=profile.low, high=profile.high, edges=edges, values=values, counts=empty
+            kind=profile.kind,
+            low=_finite(profile.low),
+            high=_finite(profile.high),
+            edges=edges,
+            values=values,
+            counts=empty,
         )
     counts = {name: np.zeros(len(one.counts), dtype=np.int64) for name, one in columns.items()}
     for batch in seen.source.batches(BATCH_ROWS, seen.roles.features):
@@ -128,6 +145,11 @@ def _edges(values: Floats) -> list[float]:
         return []
     found = np.unique(np.quantile(there, np.linspace(0, 1, BINS + 1)[1:-1], method="nearest"))
     return [float(one) for one in found]
+
+
+def _finite(value: float | None) -> float | None:
+    """The end of a range; an infinite value is none, and JSON has no way to write it."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def findings(seen: Survey, snapshot: TrainingSnapshot) -> dict[str, list[str]]:

@@ -146,7 +146,9 @@ def test_a_limit_within_the_range_is_taken(limit: dict[str, Any]) -> None:
     assert config(gates=[GATE | limit], endpoints={"candidate": STABLE, "stable": STABLE}).gates
 
 
-@pytest.mark.parametrize("text", ["", "- a", "a: [", "\0", "asOf: 2026-13-41", "a: " + "9" * 5000, "[" * 3000 + "]" * 3000])
+@pytest.mark.parametrize(
+    "text", ["", "- a", "a: [", "\0", "asOf: 2026-13-41", "a: " + "9" * 5000, "[" * 3000 + "]" * 3000]
+)
 def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, text: str) -> None:
     """Empty, a list, no YAML: a named reason and no traceback."""
     with pytest.raises(Unfit) as caught:

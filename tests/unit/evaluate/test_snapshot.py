@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from serin.evaluate.answers import Answers
 from serin.evaluate.estimates import estimates
 from serin.evaluate.faults import Fault, Unfit
+from serin.evaluate.gates import judge
+from serin.evaluate.gathered import gather
 from serin.evaluate.metrics.drift import drift_measure
 from serin.evaluate.reading import Source
+from serin.evaluate.report import GateResult
 from serin.evaluate.resampling import Resamples
+from serin.evaluate.scopes import evaluate
 from serin.evaluate.snapshot import TrainingSnapshot, findings, load_snapshot, make_snapshot
 from serin.evaluate.survey import Survey, survey
 from tests.unit.evaluate.builders import NOW, config, write
@@ -59,6 +67,74 @@ def test_a_file_that_is_no_snapshot_has_a_named_fault(tmp_path: Path, text: str)
         with pytest.raises(Unfit) as caught:
             load_snapshot(tmp_path / name)
         assert caught.value.fault is Fault.SNAPSHOT_UNUSABLE
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        ({"kind": "number", "edges": [1, 2], "counts": [1, 1]}, "2 counts for 4 bins"),
+        ({"kind": "category", "values": ["a"], "counts": [1, 1, 1, 1]}, "4 counts for 3 bins"),
+        ({"kind": "number", "edges": [2, 1], "counts": [1, 1, 1, 1]}, "edges have to rise"),
+        ({"kind": "number", "counts": [-1, 1]}, "greater than or equal to 0"),
+    ],
+)
+def test_a_snapshot_whose_bins_do_not_fit_is_unusable(tmp_path: Path, column: dict[str, Any], words: str) -> None:
+    """It may come from a program of somebody's own; a count too few would be taken from the next block of rows."""
+    (tmp_path / "training.json").write_text(json.dumps({"digest": "x", "rows": 3, "columns": {"x": column}}))
+    with pytest.raises(Unfit, match=words) as caught:
+        load_snapshot(tmp_path / "training.json")
+    assert caught.value.fault is Fault.SNAPSHOT_UNUSABLE
+
+
+def test_a_feature_with_infinite_values_has_a_snapshot(tmp_path: Path) -> None:
+    """They are in the outermost bins, and no end of a range."""
+    made = make_snapshot(look(tmp_path / "rows.parquet", {"x": [float("inf"), -float("inf"), 1.0, 2.0]}))
+    assert (made.columns["x"].low, made.columns["x"].high, made.columns["x"].rows) == (None, None, 4)
+
+
+def _drifted(folder: Path, trained: dict[str, list[Any]], now: dict[str, list[Any]]) -> GateResult:
+    """The drift gate's result on a file, all answers right."""
+    snapshot = make_snapshot(look(folder / "trained.parquet", trained))
+    path = folder / "now.parquet"
+    seen = look(path, now)
+    (folder / "training.json").write_text(snapshot.model_dump_json(by_alias=True))
+    whole = config(
+        datasets=[{"name": "holdout", "path": str(path), "target": "species"}],
+        snapshot={"path": "training.json"},
+        gates=[{"name": "drift", "metric": "populationStability", "max": 0.5}],
+    )
+    asker = _Right()
+    gathered = asyncio.run(gather(whole, seen, {"candidate": asker}, snapshot, lambda *_: None))  # type: ignore[dict-item]
+    return judge(whole, whole.gates[0], {"holdout": evaluate(whole, gathered, snapshot)})
+
+
+class _Right:
+    """Answers setosa."""
+
+    async def ask(self, rows: pa.RecordBatch) -> Answers:
+        return Answers(np.zeros(rows.num_rows, np.int32), None)
+
+
+NUMBERS = np.random.default_rng(3).normal(size=400).tolist()
+
+
+@pytest.mark.parametrize(
+    ("now", "want", "words"),
+    [
+        ({"x": NUMBERS}, "pass", "at most 0.5"),
+        ({"x": NUMBERS, "y": [str(one) for one in NUMBERS]}, "undecided", "column=y"),
+        ({"x": NUMBERS, "y": NUMBERS, "new": NUMBERS}, "undecided", "column=new"),
+        ({"x": NUMBERS, "y": pa.nulls(400)}, "fail", "column=y"),
+    ],
+    ids=["as it was", "another type", "new", "nothing but missing"],
+)
+def test_a_feature_that_cannot_be_held_against_training_is_no_pass(
+    tmp_path: Path, now: dict[str, list[Any]], want: str, words: str
+) -> None:
+    """The others may be as they were: of this one nobody knows."""
+    found = _drifted(tmp_path, {"x": NUMBERS, "y": NUMBERS}, now)
+    assert found.verdict == want
+    assert words in found.message
 
 
 def test_what_differs_from_training_is_said_in_words(tmp_path: Path) -> None:
