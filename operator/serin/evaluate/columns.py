@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +18,10 @@ from serin.evaluate.resampling import Codes, Floats
 
 Kind = Literal["number", "category", "boolean", "time"]
 """What a column holds, as far as its distribution is concerned."""
+
+
+_PANDAS_INDEX = re.compile(r"__index_level_\d+__")
+"""What pandas calls an index without a name in a parquet file: where the rows stood before they were chosen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,9 @@ def roles_of(config: Config, dataset: Dataset, found: Sequence[str]) -> Roles:
     sliced = tuple(dict.fromkeys(one.column for one in config.slices))
     grouped = tuple(dict.fromkeys(one.column for one in config.groups))
     other = {dataset.target, dataset.id, dataset.query, dataset.time_column, *grouped, *dataset.ignore}
-    features = dataset.features if dataset.features is not None else [name for name in found if name not in other]
+    features = dataset.features
+    if features is None:
+        features = [name for name in found if name not in other and not _PANDAS_INDEX.fullmatch(name)]
     roles = Roles(tuple(features), dataset.target, dataset.id, dataset.query, dataset.time_column, sliced, grouped)
     if missing := [name for name in roles.all if name not in found]:
         have = ", ".join(found[:20]) + (", ..." if len(found) > 20 else "")

@@ -130,7 +130,7 @@ def termination_message(report: Report, kept: Kept) -> str:
     fault = report.fault.model_dump(mode="json", by_alias=True) if report.fault is not None else None
     for characters in (300, 100, 30):
         said = [
-            {"name": name, "verdict": verdict, "message": message[:characters], **numbers}
+            {"name": name, "verdict": verdict, "message": message[:characters], **_cut(numbers, characters)}
             for name, verdict, message, numbers in judged
         ]
         if fault is not None:
@@ -152,6 +152,11 @@ def termination_message(report: Report, kept: Kept) -> str:
             if len(text.encode()) <= _TERMINATION_BYTES_MAX:
                 return text
     raise AssertionError("names, a place and a few words are short")
+
+
+def _cut(numbers: Mapping[str, str | float], characters: int) -> dict[str, str | float]:
+    """A slice is called as its value is, and a value may be a whole text."""
+    return {name: one[:characters] if isinstance(one, str) else one for name, one in numbers.items()}
 
 
 def _numbers(gate: GateResult) -> dict[str, str | float]:

@@ -87,7 +87,9 @@ class Source:
             options = pyarrow.csv.ReadOptions(block_size=_BLOCK_BYTES, use_threads=False)
             # An empty cell is a missing value in a text column as in a column of numbers.
             convert = pyarrow.csv.ConvertOptions(strings_can_be_null=True)
-            return pyarrow.csv.open_csv(self.path, read_options=options, convert_options=convert)
+            # A quoted text may go over several lines; without this pyarrow cuts blocks in the middle of one.
+            parse = pyarrow.csv.ParseOptions(newlines_in_values=True)
+            return pyarrow.csv.open_csv(self.path, read_options=options, parse_options=parse, convert_options=convert)
         return pyarrow.json.open_json(
             self.path, read_options=pyarrow.json.ReadOptions(block_size=_BLOCK_BYTES, use_threads=False)
         )

@@ -207,6 +207,16 @@ def test_the_short_answer_fits_with_a_gate_whatever_is_said_of_the_report(verdic
     assert (ended.verdict, ended.report) == (verdict, KeptReport(LONG_PLACE, kept.digest, said["reportTrouble"]))
 
 
+@pytest.mark.parametrize("character", ["x", "\U0001f600"])
+def test_the_short_answer_fits_with_a_slice_that_is_called_by_a_long_text(character: str) -> None:
+    """A slice of each value of a column is called by the value; the evaluation is over when this is found."""
+    gate = json.loads(report().to_json())["gates"][0]
+    scopes = [{**gate["scopes"][0], "scope": f"text={character * 5000}{place}"} for place in range(2)]
+    text = termination_message(report(gates=[gate | {"scopes": scopes}]), output.Kept(LONG_PLACE, None, "t" * 2000))
+    assert len(text.encode()) <= 4096
+    assert json.loads(text)["gates"][0]["scope"].startswith(f"text={character}")
+
+
 def test_the_short_answer_fits_beside_a_fault_in_any_alphabet() -> None:
     """The message of a fault holds names from data."""
     fault = {"reason": "DatasetStale", "effect": "hold", "message": "\U0001f600" * 1000, "dataset": "holdout"}

@@ -321,3 +321,19 @@ def test_a_query_that_is_no_number_is_no_query(tmp_path: Path) -> None:
     more = {"task": "ranking", "classes": None, "gates": [{"name": "g", "metric": "ndcg", "min": 0.5}]}
     with pytest.raises(Unfit, match="without a query"):
         look(path, query="q", more=more)
+
+
+def test_a_quoted_text_of_several_lines_is_one_value_in_a_large_file_too(tmp_path: Path) -> None:
+    """The file is parsed by blocks, and one ends in the middle of a text."""
+    path = tmp_path / "rows.csv"
+    path.write_text("text,species\n" + "".join(f'"line {k}\n{"z" * 200}\n",setosa\n' for k in range(25_000)))
+    assert path.stat().st_size > 4 << 20
+    assert look(path).rows == 25_000
+
+
+def test_the_index_of_a_data_frame_is_no_feature(tmp_path: Path) -> None:
+    """Pandas writes it beside the columns when rows were chosen: the model was not trained on it."""
+    index = [7, 1, 3, 2]
+    path = write(tmp_path / "rows.parquet", {**COLUMNS, "__index_level_0__": index})
+    assert look(path).roles.features == ("length", "width")
+    assert look(path, features=["length", "__index_level_0__"]).roles.features == ("length", "__index_level_0__")
