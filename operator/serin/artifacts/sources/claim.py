@@ -53,7 +53,8 @@ class ClaimSource:
 
     def _walk(self, folder: Path) -> Iterator[Path]:
         count = 0
-        for here, folders, names in os.walk(folder, followlinks=True):
+        # A folder that may not be read is an artifact that is not known, and no smaller one.
+        for here, folders, names in os.walk(folder, followlinks=True, onerror=_raise):
             ancestors = {Path(here).resolve(), *Path(here).resolve().parents}
             for name in folders:
                 if self._inside(Path(here, name)) in ancestors:
@@ -71,7 +72,16 @@ class ClaimSource:
         return RemoteFile(name, str(path), facts.st_size, validator=f"{facts.st_ino}-{facts.st_mtime_ns}")
 
     def _inside(self, path: Path) -> Path:
-        real = path.resolve()
+        try:
+            real = path.resolve()
+        except RuntimeError:  # what Python 3.11 and 3.12 raise of a link to itself; later ones leave it as it is
+            raise ArtifactError(
+                Reason.UNSAFE, f"{self._uri} is or holds a link that leads to itself; take it out"
+            ) from None
         if not real.is_relative_to(self._root):
             raise ArtifactError(Reason.UNSAFE, f"{self._uri} is or holds a link out of its claim; replace the link")
         return real
+
+
+def _raise(error: OSError) -> None:
+    raise error
