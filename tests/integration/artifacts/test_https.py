@@ -79,6 +79,14 @@ def test_a_part_of_other_content_is_thrown_away(site: Site, tmp_path: Path) -> N
     assert (tmp_path / "model.onnx").read_bytes() == other
 
 
+def test_content_that_changes_under_a_transfer_is_never_joined(site: Site, tmp_path: Path) -> None:
+    """A server that does not know If-Range gives the end of the new content; its ETag tells."""
+    other = os.urandom(len(MODEL))
+    url = site.put("/model.onnx", MODEL, break_after=[2 << 20], conditions=False, then=other)
+    fetch(url, None, tmp_path, policy=HTTP)
+    assert (tmp_path / "model.onnx").read_bytes() == other
+
+
 def test_without_an_etag_a_pinned_part_is_tried_and_the_digest_tells(site: Site, tmp_path: Path) -> None:
     """The part was of other content: it is found out at the end, and the file is read once more from the start."""
     url = site.put("/model.onnx", MODEL, etag="", break_after=[2 << 20, *[0] * 8])

@@ -25,6 +25,8 @@ class Page:
     etag: str | None = None
     """None: a strong one of the content; an empty text: none."""
     ranges: bool = True
+    conditions: bool = True
+    """Whether it knows If-Range; some that know ranges do not."""
     head: bool = True
     status: int = 200
     location: str | None = None
@@ -32,6 +34,8 @@ class Page:
     """What a request has to carry."""
     break_after: list[int] = field(default_factory=list)
     """Bytes of the body after which the connection is cut, one for each GET, then none."""
+    then: bytes | None = None
+    """The content from the first cut on."""
     seconds_between_bytes: float = 0.0
     media: str = "application/octet-stream"
 
@@ -68,7 +72,7 @@ class Handler(BaseHTTPRequestHandler):
         etag = page.etag if page.etag is not None else f'"{hashlib.sha256(page.body).hexdigest()[:16]}"'
         first, total = 0, len(page.body)
         wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
-        same = self.headers.get("If-Range") in {None, etag}
+        same = not page.conditions or self.headers.get("If-Range") in {None, etag}
         end = total
         if wanted and page.ranges and same:
             first = int(wanted[1])
@@ -103,6 +107,7 @@ class Handler(BaseHTTPRequestHandler):
         except OSError:
             cut = 0
         if cut is not None:
+            page.body = page.then if page.then is not None else page.body
             self.close_connection = True
 
     def _short(self, status: int, headers: dict[str, str] | None = None) -> None:
