@@ -127,13 +127,20 @@ def _development(md: Deployment, record: Record, model: Raw) -> Section:
 
 def _told(steps: Sequence[Step]) -> tuple[tuple[str, ...], ...]:
     """What the record says of the last attempt's validations: the last answer of each stage."""
-    attempts = [step.attempt for step in steps if step.attempt is not None]
-    answers = {
-        step.stage or UNKNOWN: (step.message.partition(": ")[0], step.report.words if step.report else UNKNOWN)
-        for step in steps
-        if step.decision == "validate" and step.attempt == max(attempts, default=None)
-    }
-    return tuple((stage, *said) for stage, said in answers.items())
+    return tuple(
+        (stage, step.message.partition(": ")[0], step.report.words if step.report else UNKNOWN)
+        for stage, step in _answers(steps).items()
+    )
+
+
+def _answers(steps: Sequence[Step]) -> dict[str, Step]:
+    """Of each stage the last answer, numbers or none, of the last attempt that was judged on data.
+
+    Going back asks nobody: what was judged before still is what is known.
+    """
+    asked = [step for step in steps if step.decision == "validate"]
+    last = max((step.attempt for step in asked if step.attempt is not None), default=None)
+    return {step.stage or UNKNOWN: step for step in asked if step.attempt in {None, last}}
 
 
 def _control(record: Record, about: Raw) -> Section:
@@ -167,7 +174,6 @@ def _metrics(steps: Sequence[Step]) -> Section:
 
 def _judged(steps: Sequence[Step]) -> tuple[Rows, ...]:
     """What was measured on data before the first request: of each stage the last answer."""
-    last = {step.stage or UNKNOWN: step for step in steps if step.measured}
     rows = tuple(
         (
             stage,
@@ -178,7 +184,7 @@ def _judged(steps: Sequence[Step]) -> tuple[Rows, ...]:
             _interval(one.interval),
             one.limit or UNKNOWN,
         )
-        for stage, step in last.items()
+        for stage, step in _answers(steps).items()
         for one in step.measured
     )
     heads = ("Stage", "Gate", "Verdict", "Measure", "Value", "Interval", "Limit")

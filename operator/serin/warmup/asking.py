@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 Json = dict[str, Any]
 
@@ -43,14 +44,23 @@ def from_metadata(model: str, metadata: Any) -> Request:
     inputs = metadata.get("inputs") if isinstance(metadata, dict) else None
     if not isinstance(inputs, list) or not inputs:
         raise NoRequest(f"the metadata of {model} list no inputs; give the stage a request")
-    return Request(f"/v2/models/{model}/infer", {"inputs": [_input(model, one) for one in inputs]})
+    return Request(f"{path_of(model)}/infer", {"inputs": [_input(model, one) for one in inputs]})
+
+
+def path_of(model: str) -> str:
+    """Return the model's path of the protocol; a name with a slash in it is one part.
+
+    >>> path_of("team/iris")
+    '/v2/models/team%2Firis'
+    """
+    return f"/v2/models/{quote(model, safe='')}"
 
 
 def _input(model: str, described: Any) -> Json:
     try:
         name, kind = str(described["name"]), str(described["datatype"])
         shape = [max(int(size), 1) for size in described["shape"]]
-    except (TypeError, KeyError, ValueError) as error:
+    except (TypeError, KeyError, ValueError, OverflowError) as error:  # OverflowError: a size of infinity
         raise NoRequest(f"an input of {model} has no name, datatype or shape; give the stage a request") from error
     values = math.prod(shape)
     if values > VALUES_MAX:

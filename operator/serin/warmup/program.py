@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import aiohttp
 
-from serin.warmup.asking import NoRequest, Request, from_metadata
+from serin.warmup.asking import NoRequest, Request, from_metadata, path_of
 from serin.warmup.settling import Settled, settled
 
 Verdict = Literal["pass", "fail", "undecided"]
@@ -128,7 +128,7 @@ async def _warm(config: Config, session: aiohttp.ClientSession, tally: _Tally) -
 
 async def _described(config: Config, session: aiohttp.ClientSession, tally: _Tally) -> Request:
     while True:
-        answer = await _ask(session, "GET", f"{config.url}/v2/models/{config.model}", tally)
+        answer = await _ask(session, "GET", config.url + path_of(config.model), tally)
         if answer is not None:
             try:
                 return from_metadata(config.model, json.loads(answer[1]))

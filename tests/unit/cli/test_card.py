@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import os
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from serin.plugin.card import Card, card
 from serin.plugin.card_pages import NOT_STATED, escaped, markdown, one_line, page
 from serin.plugin.figures import UNKNOWN
 from serin.plugin.history import find_revision, history, record_of
+from serin.plugin.objects import Measured, Step
 from serin.plugin.reading import deployment_of, revision_of
 from tests.unit.cli.api_server import ApiServer
 from tests.unit.cli.conftest import Run, hold
@@ -116,6 +118,38 @@ def test_an_end_at_zero_is_an_end(ends: Raw, shown: str) -> None:
         del gate[name]
     gate |= ends
     assert [row[5] for row in measured_on_data(Story(story.md, revisions, story.now))] == [shown]
+
+
+def _validated(attempt: int, verdict: str, measured: tuple[Measured, ...] = ()) -> Step:
+    return Step(None, attempt, "validate", "holdout", 0, None, f"{verdict}: words", measured=measured)
+
+
+GOOD = Measured("good", "pass", "accuracy", "at least 0.9", None, 0.96, (0.0, None))
+
+
+def _tables(*steps: Step) -> dict[str, tuple[tuple[str, ...], ...]]:
+    """Tables of a card whose record holds these steps, by name."""
+    story = STORIES["rolled_back"]()
+    md = deployment_of(story.md)
+    entry = find_revision(history(md, [revision_of(raw) for raw in story.revisions]), "v2")
+    (raw,) = (one for one in story.revisions if one["metadata"]["name"] == entry.revision.name)
+    record = dataclasses.replace(record_of(md, entry), steps=steps)
+    return {one.name: one.rows for section in card(md, record, raw).sections for one in section.tables}
+
+
+def test_numbers_of_an_earlier_attempt_do_not_stand_for_the_last_one() -> None:
+    """Its pass would stand beside 'undecided', which is what is known."""
+    tables = _tables(_validated(1, "pass", (GOOD,)), _validated(2, "undecided"))
+    assert tables["Before the first request"] == (("holdout", "undecided", UNKNOWN),)
+    assert "On data, before the first request" not in tables
+
+
+def test_going_back_forgets_nothing_that_was_measured() -> None:
+    """It asks nobody, and what was measured before is still what is known; an interval with one end is shown."""
+    back = Step(None, 2, "promote", None, 100, None, "went back")
+    tables = _tables(_validated(1, "pass", (GOOD,)), back)
+    assert tables["Before the first request"] == (("holdout", "pass", UNKNOWN),)
+    assert tables["On data, before the first request"][0][-2] == "[0, -]"
 
 
 def test_it_names_who_acted() -> None:

@@ -41,9 +41,15 @@ def test_every_input_is_sent_with_zeros_of_its_type() -> None:
         {"inputs": [None]},
         {"inputs": [{"name": "x", "datatype": "FP32", "shape": ["wide"]}]},
         {"inputs": [described(1000, 1001)]},
+        {"inputs": [{"name": "x", "datatype": "FP32", "shape": [float("inf")]}]},
     ],
 )
 def test_metadata_that_do_not_say_how_to_ask_are_no_request(metadata: Any) -> None:
     """And the words say what to do."""
     with pytest.raises(NoRequest, match="give the stage a request"):
         from_metadata("iris", metadata)
+
+
+def test_a_name_with_a_slash_is_one_part_of_the_path() -> None:
+    """As the evaluation asks it."""
+    assert from_metadata("team/iris", {"inputs": [described(1)]}).path == "/v2/models/team%2Firis/infer"
