@@ -114,13 +114,20 @@ def _compared(
     said = np.asarray(model.predict(frame))
     if config.classes is None:
         return _apart(said.astype(np.float64).reshape(len(rows), -1), served.predicted[rows][:, None], skew.tolerance)
-    codes = Coder(config.classes, closed=True).codes(pa.array(said.tolist()))
+    predicted = pa.array(said.tolist())
+    labels: list[Any] = list(config.classes)
+    codes = Coder(labels, closed=True).codes(predicted)
+    if (codes < 0).any() and config.endpoints.candidate.answer.prediction_is == "index":
+        # Who serves places mostly trained on places.
+        labels = list(range(len(labels)))
+        codes = Coder(labels, closed=True).codes(predicted)
     if (codes < 0).any():
-        raise Unfit(Fault.ARTIFACT_UNUSABLE, f"the artifact predicts {said[np.argmax(codes < 0)]!r}, none of classes")
+        first = said.tolist()[int(np.argmax(codes < 0))]
+        raise Unfit(Fault.ARTIFACT_UNUSABLE, f"the artifact predicts {first!r}, none of classes")
     differing = codes != served.predicted[rows]
     if served.scores is None or not hasattr(model, "predict_proba"):
         return differing, None
-    order = [list(model.classes_.tolist()).index(one) for one in config.classes]
+    order = [list(model.classes_.tolist()).index(one) for one in labels]
     far, worst = _apart(np.asarray(model.predict_proba(frame))[:, order], served.scores[rows], skew.tolerance)
     return differing | far, worst
 

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import pickle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from skops.io import dump
 
+from serin.evaluate.answers import Answers
 from serin.evaluate.config import Skew
 from serin.evaluate.faults import Fault, Unfit
-from serin.evaluate.skew import load_artifact
+from serin.evaluate.gathered import gather
+from serin.evaluate.reading import Source
+from serin.evaluate.report import SkewReport
+from serin.evaluate.skew import check_skew, load_artifact
+from serin.evaluate.survey import survey
+from tests.unit.evaluate.builders import NOW, config
+from tests.unit.evaluate.builders import write as write_rows
 
 
 def _skew(name: str, **changes: Any) -> Skew:
@@ -65,3 +74,43 @@ def test_a_file_that_is_no_model_has_a_named_fault(tmp_path: Path, name: str) ->
         with pytest.raises(Unfit) as caught:
             load_artifact(tmp_path / name, _skew(name, pickle=True))
         assert caught.value.fault is Fault.ARTIFACT_UNUSABLE
+
+
+X = np.arange(8.0)[:, None]
+
+
+def _against(folder: Path, targets: list[Any], **answer: str) -> SkewReport:
+    """An artifact of such targets, against an endpoint that says the same."""
+    model = LogisticRegression().fit(X, targets)
+    dump(model, folder / "m.skops")
+    named = {"url": "http://127.0.0.1:1", "model": "iris", "answer": {"prediction": "species"} | answer}
+    whole = config(endpoints={"candidate": named})
+    path = write_rows(folder / "rows.parquet", {"x": X[:, 0].tolist(), "species": ["setosa"] * 8})
+    seen = survey(whole, whole.datasets[0].model_copy(update={"path": path}), Source(path, "parquet"), NOW)
+    asker = _Served(Answers(np.repeat([0, 1], 4).astype(np.int32), model.predict_proba(X)))
+    found = asyncio.run(gather(whole, seen, {"candidate": asker}, None, lambda *_: None, sample_rows=8))  # type: ignore[dict-item]
+    return check_skew(whole, _skew("m.skops"), folder, found)
+
+
+class _Served:
+    """Answers as it was told."""
+
+    def __init__(self, answers: Answers) -> None:
+        self._answers = answers
+
+    async def ask(self, _rows: pa.RecordBatch) -> Answers:
+        return self._answers
+
+
+def test_an_endpoint_that_says_places_is_held_against_a_model_of_places_or_of_names(tmp_path: Path) -> None:
+    """Who serves the place of a class has mostly trained on places; a server may make them of names, too."""
+    names = ["setosa"] * 4 + ["virginica"] * 4
+    for targets in ([0] * 4 + [1] * 4, names):
+        assert _against(tmp_path, targets, predictionIs="index").verdict == "pass"
+    assert _against(tmp_path, names).verdict == "pass"
+
+
+def test_a_model_of_places_behind_an_endpoint_that_says_names_is_not_guessed_at(tmp_path: Path) -> None:
+    """Nobody has said what its numbers mean."""
+    with pytest.raises(Unfit, match="the artifact predicts 0, none of classes"):
+        _against(tmp_path, [0] * 4 + [1] * 4)
