@@ -11,6 +11,7 @@ an archive, or behind other bytes where a program is told to look.
 
 from __future__ import annotations
 
+import lzma
 import struct
 import tokenize
 import zipfile
@@ -30,6 +31,12 @@ _NAMES = (
 _HEAD_BYTES = 6
 _ARRAY = b"\x93NUMPY"
 _ZIP_MEMBERS_MAX = 100_000
+_UNREADABLE = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, ArtifactError),
+    *(NotImplementedError, RuntimeError, OSError, EOFError, ValueError, OverflowError),
+    IndexError,  # a member without a name, up to Python 3.11
+)
+"""What zipfile raises of a zip that is damaged, or not for it."""
 
 
 def is_pickle_by_name(path: str) -> bool:
@@ -78,7 +85,7 @@ def _zip_holds_pickle(path: Path) -> bool:
     try:
         with open_zip(path, _ZIP_MEMBERS_MAX) as archive:
             return any(_member_is_pickle(archive, member) for member in archive.infolist())
-    except (zipfile.BadZipFile, zlib.error, ArtifactError, NotImplementedError, RuntimeError, OSError, ValueError):
+    except _UNREADABLE:
         # It calls itself a zip and cannot be looked into; another program may read what we cannot.
         return True
 

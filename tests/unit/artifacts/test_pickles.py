@@ -333,3 +333,28 @@ def test_resolve_refuses_what_its_name_gives_away(tmp_path: Path) -> None:
         resolve("pvc://models/model.pkl", claims=folder.parent)
     assert error.value.reason is Reason.UNSAFE
     assert resolve("pvc://models/model.pkl", policy=Policy(pickles=True), claims=folder.parent).size == 4
+
+
+def _member(path: Path, method: int) -> bytearray:
+    """A zip with the beginning of a pickle: None, which is dropped, again and again."""
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("weights", b"\x80\x04" + b"N0" * 1000)
+    return bytearray(path.read_bytes())
+
+
+@pytest.mark.parametrize("damage", ["cut off", "spoilt", "without a name"])
+def test_a_zip_that_cannot_be_looked_into_counts_as_one_with_a_pickle(tmp_path: Path, damage: str) -> None:
+    """Whatever zipfile raises of it: another program may read what it cannot."""
+    path = tmp_path / "model.bin"
+    match damage:
+        case "cut off":
+            raw = _member(path, zipfile.ZIP_STORED)
+            at = raw.rfind(b"PK\x01\x02")
+            raw[at + 20 : at + 28] = (1 << 20).to_bytes(4, "little") * 2  # the size that the table claims
+        case "spoilt":
+            raw = _member(path, zipfile.ZIP_LZMA)
+            raw[45:60] = b"\xff" * 15
+        case _:
+            raw = _member(path, zipfile.ZIP_STORED).replace(b"weights", b"\0eights")
+    path.write_bytes(raw)
+    assert is_pickle(path)
