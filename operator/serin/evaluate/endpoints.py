@@ -138,3 +138,11 @@ class Asking(Section):
     """For the whole evaluation."""
     answer_megabytes_max: Annotated[float, Field(gt=0)] = 64.0
     """A longer answer is malformed."""
+
+    @model_validator(mode="after")
+    def _times_end(self) -> Asking:
+        # To the HTTP client 0 s means for ever.
+        for name, value in (("requestTimeout", self.request_timeout), ("deadline", self.deadline)):
+            if value <= timedelta(0):
+                raise ValueError(f"{name} must be above 0 s")
+        return self

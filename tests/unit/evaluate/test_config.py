@@ -67,6 +67,8 @@ STABLE = {"url": "http://127.0.0.1:1", "model": "iris"}
             "hundred years",
             id="an age beyond time",
         ),
+        pytest.param({"asking": {"requestTimeout": "0s"}}, "requestTimeout must be above 0", id="a wait for ever"),
+        pytest.param({"asking": {"deadline": "0s"}}, "deadline must be above 0", id="no time"),
         pytest.param({"asking": {"deadline": "9" * 400 + "s"}}, "hundred years", id="a deadline beyond floats"),
         pytest.param({"endpoints": {"candidate": STABLE | {"url": "http://a:b@x"}}}, "as a header", id="a password"),
         pytest.param({"endpoints": {"candidate": STABLE | {"url": "http://x/y?z=1"}}}, "into path", id="a query"),
