@@ -34,9 +34,13 @@ def text(value: Any) -> str | None:
 
 def number(value: Any) -> float | None:
     """A number that is one: not NaN, not infinite, not True."""
-    if type(value) not in _NUMBERS or not math.isfinite(value):
+    if type(value) not in _NUMBERS:
         return None
-    return float(value)
+    try:
+        found = float(value)
+    except OverflowError:  # a whole number of four hundred digits
+        return None
+    return found if math.isfinite(found) else None
 
 
 _NUMBERS = frozenset({int, float})  # and not bool, which is an int to isinstance

@@ -12,6 +12,7 @@ from serin.plugin.gates import sentence
 from serin.plugin.listing import line_of
 from serin.plugin.objects import Counted
 from serin.plugin.plain import as_json
+from serin.plugin.raw import number
 from serin.plugin.reading import deployment_of, revision_of
 from serin.plugin.standing import Standing, standing
 from tests.unit.cli.stories import STORIES
@@ -176,3 +177,9 @@ def test_over_dispersion_is_said_where_it_was_measured(value: float, source: str
     assert outcome is not None
     words = sentence(outcome.gates[0])
     assert words.endswith(f". {said}" if said else "it may be promoted")
+
+
+def test_a_number_that_is_larger_than_any_float_is_none() -> None:
+    """A file of objects may hold it, and a card is made all the same."""
+    assert number(10**400) is None
+    assert number(10**300) == 1e300
