@@ -91,7 +91,8 @@ def parsed(body: bytes) -> Any:
         Unfit: AnswerMalformed: it is no JSON, or the beginning of one.
     """
     try:
-        return from_json(body, allow_inf_nan=True)
+        # A byte order mark says nothing here, and some programs begin every text with one (RFC 8259, section 8.1).
+        return from_json(body.removeprefix(b"\xef\xbb\xbf"), allow_inf_nan=True)
     except ValueError as error:
         raise Unfit(Fault.ANSWER_MALFORMED, f"the answer is no JSON: {error}") from error
 

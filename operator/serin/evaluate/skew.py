@@ -38,7 +38,7 @@ def check_skew(config: Config, skew: Skew, folder: Path, gathered: Gathered) -> 
     rows = np.asarray(gathered.sampled)
     served = gathered.arms["candidate"]
     try:
-        differing, worst = _compared(config, skew, model, _frame(gathered.sample), served, rows)
+        differing, worst = _compared(config, skew, model, _frame(model, gathered.sample), served, rows)
     except Unfit:
         raise
     except Exception as error:
@@ -98,17 +98,31 @@ def _unpickled(path: Path, content: bytes) -> Any:
         raise Unfit(Fault.ARTIFACT_UNUSABLE, f"{path.name} cannot be loaded: {error}") from error
 
 
-def _frame(batches: list[pa.RecordBatch]) -> NDArray[Any]:
-    """Rows as scikit-learn takes them, shape [rows, features]: numbers, or objects when a column holds none."""
+def _frame(model: Any, batches: list[pa.RecordBatch]) -> Any:
+    """Rows as scikit-learn takes them, shape [rows, features].
+
+    A pandas frame in the order of training for a model that was trained on one, because it may choose columns by name;
+    else an array: numbers, or objects when a column holds none.
+    """
     table = pa.Table.from_batches(batches).combine_chunks()
+    trained = list(getattr(model, "feature_names_in_", ()))
+    if trained and set(trained) <= set(table.column_names):
+        return pa.table({name: _plain(table.column(name)) for name in trained}).to_pandas()
     columns = [(name, table.column(name).combine_chunks()) for name in table.column_names]
     if all(kind_of(name, column.type) in {"number", "boolean"} for name, column in columns):
         return np.stack([numbers(name, column) for name, column in columns], axis=1)
     return np.array([column.to_pylist() for _, column in columns], dtype=object).T
 
 
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Without what only a file is interested in: how a column is packed."""
+    if pa.types.is_dictionary(column.type):
+        return column.cast(column.type.value_type)
+    return column.cast(pa.float64()) if pa.types.is_decimal(column.type) else column
+
+
 def _compared(
-    config: Config, skew: Skew, model: Any, frame: NDArray[Any], served: Answers, rows: NDArray[Any]
+    config: Config, skew: Skew, model: Any, frame: Any, served: Answers, rows: NDArray[Any]
 ) -> tuple[NDArray[np.bool_], float | None]:
     """Which rows differ, and the largest difference of a number, relative to 1 + its size."""
     said = np.asarray(model.predict(frame))

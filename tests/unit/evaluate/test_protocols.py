@@ -59,6 +59,11 @@ def test_numbers_are_one_tensor_and_mixed_columns_a_tensor_each() -> None:
     ]
 
 
+def test_a_byte_order_mark_is_no_part_of_an_answer() -> None:
+    """Some programs begin every text with one."""
+    assert parsed(b'\xef\xbb\xbf{"predictions": [1]}') == {"predictions": [1]}
+
+
 def test_the_other_protocols_send_rows() -> None:
     """As instances, as a data frame, or where a template says."""
     assert json.loads(encode(endpoint("kserveV1"), NUMBERS)) == {"instances": [[1.0, 3.0], [2.5, None]]}

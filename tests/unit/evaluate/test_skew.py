@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet
 import pytest
+from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 from skops.io import dump
 
 from serin.evaluate.answers import Answers
@@ -22,7 +28,6 @@ from serin.evaluate.report import SkewReport
 from serin.evaluate.skew import check_skew, load_artifact
 from serin.evaluate.survey import survey
 from tests.unit.evaluate.builders import NOW, config
-from tests.unit.evaluate.builders import write as write_rows
 
 
 def _skew(name: str, **changes: Any) -> Skew:
@@ -82,12 +87,21 @@ X = np.arange(8.0)[:, None]
 def _against(folder: Path, targets: list[Any], **answer: str) -> SkewReport:
     """An artifact of such targets, against an endpoint that says the same."""
     model = LogisticRegression().fit(X, targets)
+    columns = {"x": pa.array(X[:, 0]), "species": ["setosa"] * 8}
+    return _compared(folder, model, columns, model.predict_proba(X), np.repeat([0, 1], 4), **answer)
+
+
+def _compared(
+    folder: Path, model: Any, columns: Mapping[str, Any], scores: Any, predicted: Any, **answer: str
+) -> SkewReport:
+    """An artifact, rows of a data set, and what the endpoint says of them."""
     dump(model, folder / "m.skops")
     named = {"url": "http://127.0.0.1:1", "model": "iris", "answer": {"prediction": "species"} | answer}
     whole = config(endpoints={"candidate": named})
-    path = write_rows(folder / "rows.parquet", {"x": X[:, 0].tolist(), "species": ["setosa"] * 8})
+    path = folder / "rows.parquet"
+    pyarrow.parquet.write_table(pa.table(dict(columns)), path)
     seen = survey(whole, whole.datasets[0].model_copy(update={"path": path}), Source(path, "parquet"), NOW)
-    asker = _Served(Answers(np.repeat([0, 1], 4).astype(np.int32), model.predict_proba(X)))
+    asker = _Served(Answers(np.asarray(predicted, dtype=np.int32), scores))
     found = asyncio.run(gather(whole, seen, {"candidate": asker}, None, lambda *_: None, sample_rows=8))  # type: ignore[dict-item]
     return check_skew(whole, _skew("m.skops"), folder, found)
 
@@ -114,3 +128,36 @@ def test_a_model_of_places_behind_an_endpoint_that_says_names_is_not_guessed_at(
     """Nobody has said what its numbers mean."""
     with pytest.raises(Unfit, match="the artifact predicts 0, none of classes"):
         _against(tmp_path, [0] * 4 + [1] * 4)
+
+
+SEX = ["f", "m"] * 4
+SPECIES = ["setosa"] * 4 + ["virginica"] * 4
+
+
+def _by_name() -> tuple[Any, Any, Any]:
+    """A pipeline that chooses columns by name, and what it says of eight rows."""
+    frame = pd.DataFrame({"sex": SEX, "x": X[:, 0]})
+    chosen = ColumnTransformer([("coded", OneHotEncoder(), ["sex"]), ("as it is", "passthrough", ["x"])])
+    model = make_pipeline(chosen, LogisticRegression()).fit(frame, SPECIES)
+    predicted = [["setosa", "virginica"].index(one) for one in model.predict(frame)]
+    return model, model.predict_proba(frame), predicted
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["text", "categories"])
+def test_a_pipeline_that_chooses_columns_by_name_is_asked_by_name(tmp_path: Path, *, packed: bool) -> None:
+    """Whatever order the file has them in, and however it packs them."""
+    model, scores, predicted = _by_name()
+    sex = pa.array(SEX).dictionary_encode() if packed else pa.array(SEX)
+    columns = {"x": pa.array(X[:, 0]), "species": SPECIES, "sex": sex}
+    assert _compared(tmp_path, model, columns, scores, predicted).verdict == "pass"
+    swapped = {**columns, "sex": pa.array(SEX[::-1])}
+    assert _compared(tmp_path, model, swapped, scores, predicted).verdict == "fail"
+
+
+def test_a_pipeline_whose_columns_the_data_do_not_have_cannot_be_asked(tmp_path: Path) -> None:
+    """Its own words say why."""
+    model, scores, predicted = _by_name()
+    columns = {"x": pa.array(X[:, 0]), "species": SPECIES, "gender": pa.array(SEX)}
+    with pytest.raises(Unfit, match="dataframes") as caught:
+        _compared(tmp_path, model, columns, scores, predicted)
+    assert caught.value.fault is Fault.ARTIFACT_UNUSABLE
