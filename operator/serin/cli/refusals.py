@@ -31,10 +31,11 @@ def status_of(data: bytes) -> Json:
 def failure_of(status: int, said: Json, plural: str, namespace: str | None, name: str | None) -> Failure:
     """What to raise for an answer that is no success."""
     words = str(said.get("message") or f"HTTP {status}")
+    details = said.get("details")
     where = f" in namespace {namespace}" if namespace else ""
     match status:
         # A kind that is not served is answered with a plain page; an object that is not there with its name.
-        case 404 if (said.get("details") or {}).get("name"):
+        case 404 if isinstance(details, dict) and details.get("name"):
             return NotThere(
                 f"there is no {_ONE[plural]} {name}{where}",
                 f"`kubectl serin get --all-namespaces` lists what there is; is {namespace} the right namespace (-n)?",

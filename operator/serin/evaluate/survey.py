@@ -227,8 +227,10 @@ def _check_target(config: Config, roles: Roles, batch: pa.RecordBatch, classes: 
 def _check_stored(config: Config, roles: Roles, rows: int) -> None:
     """What will be kept of each row, before anybody is asked for it."""
     arms = 2 if config.endpoints.stable is not None else 1
-    scores = 8 * (len(config.classes) if config.classes is not None else 1)
-    each = 8 + 4 + 8 * (len(roles.sliced) + len(roles.grouped)) + arms * (8 + scores)
+    # A class is its code and has a probability for each class beside it; all else is one number.
+    said, scores = (4, 8 * len(config.classes)) if config.classes is not None else (8, 0)
+    block, query, scope = 4, 4 if roles.query is not None else 0, 2
+    each = said + block + query + scope * (len(config.slices) + len(config.groups)) + arms * (said + scores)
     megabytes = rows * each / 1e6
     if megabytes > config.limits.stored_megabytes_max:
         raise Unfit(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from serin.cli.failure import Unreachable
+from serin.cli.failure import NotInstalled, Unreachable
 from serin.cli.refusals import failure_of, status_of
 
 
@@ -15,3 +15,10 @@ def test_an_answer_that_is_no_status_is_told_by_what_it_begins_with(page: str) -
     assert isinstance(failure, Unreachable)
     assert f"the API server answered 502: {page[:200]}" in str(failure)
     assert "more" not in str(failure)
+
+
+@pytest.mark.parametrize("details", [["iris"], "iris", 7, None])
+def test_a_status_whose_details_are_no_object_names_nothing(details: object) -> None:
+    """As a proxy makes them; then it is the kind that is not there."""
+    found = failure_of(404, {"details": details}, "modeldeployments", "ml", "iris")
+    assert isinstance(found, NotInstalled)

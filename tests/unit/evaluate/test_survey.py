@@ -151,7 +151,7 @@ def test_times_that_are_all_missing_tell_no_age(tmp_path: Path) -> None:
     ("limits", "words"),
     [
         ({"rowsMax": 3}, "more than 3 rows"),
-        ({"storedMegabytesMax": 0.0001}, "MB; storedMegabytesMax"),
+        ({"storedMegabytesMax": 0.0001}, "4 rows at 28 bytes are 0 MB; storedMegabytesMax"),
     ],
 )
 def test_what_is_too_large_is_said_before_anybody_is_asked(tmp_path: Path, limits: dict[str, Any], words: str) -> None:
