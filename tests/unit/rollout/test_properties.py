@@ -20,9 +20,10 @@ from serin.api.rollout_action import ActionKind
 from serin.api.schema import structural_schema, unknown_fields
 from serin.api.status import Status
 from serin.metrics.reading import Counted, Missing, Outage, Reading
-from serin.rollout.decide import decide, take_in
+from serin.rollout.decide import decide
 from serin.rollout.decision import Decision
 from serin.rollout.desired import weights
+from serin.rollout.intake import take_in
 from serin.rollout.observation import Observation, Refused, Target
 from serin.rollout.persist import dump_state, load_state
 from serin.rollout.plan import Approval
