@@ -12,6 +12,7 @@ from serin.cli.cluster import DEPLOYMENTS, POLICIES, Cluster, Json
 from serin.cli.durations import seconds
 from serin.cli.failure import NotThere, Unusable
 from serin.cli.files import read_manifests
+from serin.cli.job_faults import job_faults
 from serin.cli.output import Format, show
 from serin.plugin.advice import Setting, advise
 from serin.plugin.findings import Lint, exit_code, render_findings
@@ -90,6 +91,7 @@ def lint(
                 findings.append(result)
             case Subject():
                 findings += advise(result, setting)
+                findings += job_faults(result)
     lint = Lint(len(own), tuple(findings))
     show(form, lint, lambda _wide: render_findings(lint), lines=True)
     return exit_code(lint, strict=strict)

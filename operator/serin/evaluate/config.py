@@ -292,8 +292,20 @@ def load_config(path: Path) -> Config:
     try:
         return Config.model_validate(raw)
     except ValidationError as error:
-        faults = [f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}" for fault in error.errors()]
-        raise Unfit(Fault.INVALID_CONFIG, f"{path.name}: " + "; ".join(faults)) from error
+        raise Unfit(Fault.INVALID_CONFIG, f"{path.name}: " + "; ".join(map(": ".join, _faults(error)))) from error
+
+
+def faults_of(raw: Any) -> list[tuple[str, str]]:
+    """What is wrong with a configuration: fields, and words. Nothing when it can be evaluated by."""
+    try:
+        Config.model_validate(raw)
+    except ValidationError as error:
+        return _faults(error)
+    return []
+
+
+def _faults(error: ValidationError) -> list[tuple[str, str]]:
+    return [(".".join(map(str, fault["loc"])) or "file", fault["msg"]) for fault in error.errors()]
 
 
 def age_seconds(dataset: Dataset, newest: datetime | None, now: datetime) -> float | None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias, assert_never
 
@@ -148,9 +148,13 @@ def _asked(program: Program, request: str) -> Json:
 
 def _question(md: ModelDeployment, program: Program, asked: Mapping[str, Any], trial: Trial) -> tuple[Json, float]:
     """What the program reads, and how long the Job may take in seconds."""
+
+    def address(slot: Slot) -> str:
+        return _address(md, slot)
+
     match program:
         case "evaluate":
-            return evaluation_config(md, asked["evaluation"], trial), Seconds(asked["deadline"]).seconds
+            return evaluation_config(asked["evaluation"], trial, address), Seconds(asked["deadline"]).seconds
         case "warmup":
             within = Seconds(asked["within"]).seconds
             return warmup_config(md, asked, trial), within + START_SECONDS_MAX
@@ -158,15 +162,15 @@ def _question(md: ModelDeployment, program: Program, asked: Mapping[str, Any], t
             assert_never(program)
 
 
-def evaluation_config(md: ModelDeployment, evaluation: Mapping[str, Any], trial: Trial) -> Json:
+def evaluation_config(evaluation: Mapping[str, Any], trial: Trial, address: Callable[[Slot], str]) -> Json:
     """Return what `serin evaluate` reads: the stage's words, who is on trial, and where both arms answer.
 
-    Without stable the gates that compare with it are left out.
+    Without stable the gates that compare with it are left out. address: the url of a slot.
     """
     config = _present({key: copy.deepcopy(value) for key, value in evaluation.items() if key != "endpoint"})
     endpoint = _present(evaluation.get("endpoint"))
     both = {
-        arm: {**copy.deepcopy(endpoint), "url": _address(md, slot)}
+        arm: {**copy.deepcopy(endpoint), "url": address(slot)}
         for arm, slot in (("candidate", trial.candidate), ("stable", trial.stable))
         if slot is not None
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import yaml
 
 from serin.cli.files import read_manifests
+from serin.cli.job_faults import job_faults
 from serin.plugin.advice import Setting, advise
 from serin.plugin.findings import Lint, exit_code, render_findings
 from serin.plugin.manifests import Document, Finding, Subject, check, documents, ours
@@ -301,3 +303,88 @@ def test_findings_are_printed_by_file_and_line_with_a_sum() -> None:
 )
 def test_only_what_would_be_refused_fails_unless_strict(level: Any, strict: bool, code: int) -> None:
     assert exit_code(Lint(1, (Finding(level, "", 1, "", "", ""),)), strict=strict) == code
+
+
+# --- what a Job would refuse ------------------------------------------------------------------------------------------
+
+EVALUATION: Raw = {
+    "task": "classification",
+    "classes": [0, 1],
+    "datasets": [{"name": "holdout", "path": "/data/holdout.csv", "target": "class"}],
+    "endpoint": {"protocol": "openInference", "model": "iris", "answer": {"prediction": "class"}},
+    "gates": [{"name": "good", "metric": "accuracy", "maxDropVersusStable": 0.01}],
+}
+
+
+def jobs(*raws: Raw) -> list[str]:
+    """What is said of the Jobs, as 'level field: message'."""
+    results = check([one for one in documents("some.yaml", yaml.safe_dump_all(raws)) if isinstance(one, Document)])
+    found = [one for result in results if isinstance(result, Subject) for one in job_faults(result)]
+    return [f"{one.level} {one.field}: {one.message}" for one in found]
+
+
+def of_uri(uri: str, **model: Any) -> Raw:
+    """A ModelDeployment of this uri."""
+    raw = good()
+    raw["spec"]["model"] |= {"uri": uri, **model}
+    return raw
+
+
+def judged(evaluation: Raw, **validate: Any) -> Raw:
+    """A ModelDeployment whose first stage asks for this evaluation."""
+    return good(stages=[{"name": "holdout", "validate": {"evaluation": evaluation, **validate}}, *GOOD["stages"]])
+
+
+@pytest.mark.parametrize(
+    ("uri", "words"),
+    [
+        ("s3://", "write s3://bucket/key"),
+        ("models:/iris@champion@x", "write models:/name/3 for a version"),
+        ("ftp://store/iris", "the scheme 'ftp' is not supported"),
+        ("https://store/iris?token=x", "it holds a credential"),
+    ],
+)
+def test_a_uri_that_no_fetch_can_read_is_said(uri: str, words: str) -> None:
+    """Only where one is asked for: without, it is the container's to read."""
+    (found,) = jobs(of_uri(uri, fetch={}))
+    assert found.startswith("error spec.model.uri: ")
+    assert words in found
+    assert jobs(of_uri(uri)) == []
+
+
+def test_a_uri_that_can_be_read_is_well() -> None:
+    """Plain http, too: whether it is good enough is in the operator's configuration."""
+    for uri in ("s3://models/iris/2/", "models:/iris@champion", "http://store/iris"):
+        assert jobs(of_uri(uri, fetch={})) == []
+
+
+def test_an_evaluation_that_can_be_read_is_well() -> None:
+    assert jobs(judged(EVALUATION)) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"datasets": 7}, "evaluation.datasets: "),
+        ({"asking": []}, "evaluation.asking: "),
+        (
+            {"gates": [{"name": "good", "metric": "acuracy", "min": 0.9}]},
+            "evaluation: gates: good: acuracy is no measure",
+        ),
+        ({"endpoint": {"protocol": "carrierPigeon", "model": "iris"}}, "evaluation.endpoint.protocol: "),
+    ],
+)
+def test_an_evaluation_that_the_program_would_refuse_is_said_once(changes: Raw, words: str) -> None:
+    """With its field, as the manifest has it; of a program of one's own it may be what is wanted."""
+    (found,) = jobs(judged(EVALUATION | changes))
+    assert found.startswith(f"error stage holdout: {words}")
+    template = {"spec": {"containers": [{"name": "evaluate", "image": "mine:1"}]}}
+    assert jobs(judged(EVALUATION | changes, template=template)) == [found.replace("error", "warning", 1)]
+
+
+def test_without_the_extra_an_evaluation_is_said_not_to_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plugin alone has no reader for it."""
+    monkeypatch.setitem(sys.modules, "serin.evaluate.config", None)
+    assert jobs(judged(EVALUATION | {"datasets": 7})) == [
+        "advice stage holdout: its evaluation was not read; `pip install 'serin[evaluate]'` lets lint do it"
+    ]

@@ -21,7 +21,6 @@ from serin.rollout.plan import Plan
 from serin.workloads.evaluation import Trial, evaluation_config
 from tests.unit.docs.pages import PAGES, ROOT, Block, blocks, name
 from tests.unit.rollout.world import plan_from
-from tests.unit.workloads.builders import deployment
 
 GATES, STAGES = ROOT / "docs" / "gates.md", ROOT / "docs" / "stages.md"
 EXAMPLES = [block for page in (GATES, STAGES) for block in blocks(page) if block.language == "yaml"]
@@ -62,7 +61,7 @@ EVALUATIONS = [
 @pytest.mark.parametrize("evaluation", EVALUATIONS)
 def test_what_a_validate_stage_asks_is_what_the_program_takes(evaluation: dict[str, Any]) -> None:
     """With what Serin adds; the API lets any object pass, so a wrong field would only show in a cluster."""
-    made = evaluation_config(deployment(), evaluation, Trial("iris-2-ab", 1, "b", "a"))
+    made = evaluation_config(evaluation, Trial("iris-2-ab", 1, "b", "a"), "http://iris-{}.ml.svc:8080".format)
     config = Config.model_validate(json.loads(json.dumps(made)))
     assert config.endpoints.stable is not None
     assert str(config.endpoints.stable.url) == "http://iris-a.ml.svc:8080/"
