@@ -68,7 +68,9 @@ class Source:
             wanted = list(dict.fromkeys(columns))
             if self.kind == "parquet":
                 with pyarrow.parquet.ParquetFile(self.path) as file:
-                    found = (one.select(wanted) for one in file.iter_batches(batch_size=rows, columns=wanted))
+                    found = (
+                        _without_views(one.select(wanted)) for one in file.iter_batches(batch_size=rows, columns=wanted)
+                    )
                     yield from _regrouped(found, rows)
                 return
             with self._open() as reader:
@@ -120,6 +122,14 @@ class _Faults:
 
 def _unreadable(path: Path, error: OSError) -> Unfit:
     return Unfit(Fault.DATASET_UNREADABLE, f"{path.name} cannot be read: {error.strerror or error}")
+
+
+def _without_views(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Texts that some programs keep as views, which few of pyarrow's computations take, as any other text."""
+    for place, field in enumerate(batch.schema):
+        if pa.types.is_string_view(field.type):
+            batch = batch.set_column(place, field.name, batch.column(place).cast(pa.string()))
+    return batch
 
 
 def _is_utf8(column: pa.Array) -> bool:

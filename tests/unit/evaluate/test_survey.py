@@ -52,6 +52,16 @@ def test_row_groups_smaller_than_a_batch_are_joined(tmp_path: Path) -> None:
     assert [batch.num_rows for batch in Source(path, "parquet").batches(5, ["x"])] == [5, 5]
 
 
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.string_view()], ids=str)
+def test_texts_are_texts_however_a_program_keeps_them(tmp_path: Path, kind: pa.DataType) -> None:
+    """Target, protected attribute and feature."""
+    words = {name: pa.array(["setosa", "virginica"] * 2, kind) for name in ("species", "sex", "colour")}
+    path = tmp_path / "rows.parquet"
+    pyarrow.parquet.write_table(pa.table(words), path)
+    found = look(path, more={"groups": [{"name": "sex", "column": "sex"}]})
+    assert (found.rows, found.duplicates, found.columns["colour"].kind) == (4, 2, "category")
+
+
 def test_roles_leave_the_target_and_the_protected_out(tmp_path: Path) -> None:
     """The model is not told the answer, nor the group unless features name it; a sliced column stays a feature."""
     path = write(tmp_path / "rows.parquet", {**COLUMNS, "id": ["a", "b", "c", "d"], "sex": ["f", "m", "f", "m"]})
