@@ -134,7 +134,7 @@ class Web:
                     yield whole
                 return
             self.check(response, url)
-            if response.headers.get("Content-Encoding", "identity") != "identity":
+            if _is_encoded(response, url):
                 raise unavailable(shown(url), "compresses the file although it was asked not to")
             if offset and validator is not None and response.headers.get("ETag", validator) != validator:
                 # A server that knows ranges and not If-Range gives the end of other content than our part is of.
@@ -145,6 +145,17 @@ class Web:
             if starts and not response.headers.get("Content-Range", "").startswith(f"bytes {starts}-"):
                 raise unavailable(shown(url), "answers with another range than was asked for")
             yield Body(starts, _chunks(response.raw, url), response.raw.shutdown)
+
+
+def _is_encoded(response: requests.Response, url: str) -> bool:
+    """Whether what comes is not the file's own bytes.
+
+    Some servers (Apache's AddEncoding) call a file that is compressed by itself encoded; what comes is that file.
+    """
+    encoding = response.headers.get("Content-Encoding", "identity").lower()
+    if encoding in {"gzip", "x-gzip"} and urlsplit(url).path.lower().endswith((".gz", ".tgz")):
+        return False
+    return encoding != "identity"
 
 
 def _chunks(raw: urllib3.HTTPResponse, url: str) -> Iterator[bytes]:

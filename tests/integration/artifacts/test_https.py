@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import os
 from pathlib import Path
@@ -51,6 +52,17 @@ def test_a_broken_transfer_goes_on_where_it_broke(site: Site, tmp_path: Path) ->
     assert ranges[0] is None
     assert None not in ranges[1:]
     assert site.sent < len(MODEL) + (1 << 20)
+
+
+def test_an_archive_that_its_server_calls_encoded_comes_as_it_is(site: Site, tmp_path: Path) -> None:
+    """As Apache does with AddEncoding; anything else that comes encoded is not the file that was asked for."""
+    packed = gzip.compress(MODEL)
+    url = site.put("/model.bin.gz", packed, encoding="x-gzip", break_after=[1 << 20])
+    fetch(url, digest_of(packed), tmp_path / "whole", policy=HTTP)
+    assert (tmp_path / "whole" / "model.bin.gz").read_bytes() == packed
+    for path, encoding in (("/model.bin", "gzip"), ("/model.bin.gz", "br")):
+        with pytest.raises(ArtifactError, match="compresses the file although it was asked not to"):
+            fetch(site.put(path, packed, encoding=encoding), digest_of(packed), tmp_path / "other", policy=HTTP)
 
 
 def test_an_earlier_calls_part_is_gone_on_with_if_the_etag_is_the_same(site: Site, tmp_path: Path) -> None:

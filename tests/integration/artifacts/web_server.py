@@ -38,6 +38,7 @@ class Page:
     """The content from the first cut on."""
     seconds_between_bytes: float = 0.0
     media: str = "application/octet-stream"
+    encoding: str | None = None
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -84,6 +85,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {first}-{end - 1}/{total}")
         self.send_header("Content-Length", str(end - first))
         self.send_header("Content-Type", page.media)
+        if page.encoding:
+            self.send_header("Content-Encoding", page.encoding)
         if etag:
             self.send_header("ETag", etag)
         self.end_headers()
