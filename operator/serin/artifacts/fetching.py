@@ -6,7 +6,7 @@ What a source cannot reach it cannot stop: with the artifact in the cache no sou
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from serin.artifacts.pickles import is_pickle, refuse_pickles
 from serin.artifacts.source import Offer, Source
 from serin.artifacts.sources import Surroundings, source_of
 from serin.artifacts.target import Target, copy_hashed
-from serin.artifacts.uri import names_content, parse_uri
+from serin.artifacts.uri import file_name, names_content, parse_uri
 
 CLAIMS = Path("/mnt/claims")
 """Where a Job mounts claims, each under its name."""
@@ -167,11 +167,12 @@ class _Fetch:
         verified before it is opened.
         """
         staged = self.target.staging()
-        packed = self._packed(entry)
-        for file in entry.files:
-            if file.path not in packed:
-                (staged / file.path).parent.mkdir(parents=True, exist_ok=True)
-                put(files / file.path, staged / file.path, file.path)
+        names = self._names(entry)
+        packed = self._packed(entry, names)
+        for path, name in names.items():
+            if path not in packed:
+                (staged / name).parent.mkdir(parents=True, exist_ok=True)
+                put(files / path, staged / name, path)
         for path in packed:
             archive = files / path
             if scratch:
@@ -181,13 +182,28 @@ class _Fetch:
             unpack(archive, staged, self.around.limits, self.around.deadline)
         if not (self.vouched or self.around.policy.pickles):
             refuse_pickles(_pickles_in(staged))
-        self.target.finish(entry.digest, {file.path: file.digest for file in entry.files if file.path not in packed})
+        kept = {names[file.path]: file.digest for file in entry.files if file.path not in packed}
+        self.target.finish(entry.digest, kept)
 
-    def _packed(self, entry: Entry) -> list[str]:
+    def _names(self, entry: Entry) -> dict[str, str]:
+        """What each file is called in the target.
+
+        A file by itself is known by its content alone, so the cache may have it from another uri, under another name.
+
+        Raises:
+            ArtifactError: Unsafe.
+        """
+        place = parse_uri(self.where, plain_http=self.around.policy.plain_http)
+        own = file_name(place) if entry.single else None
+        names = {file.path: own or file.path for file in entry.files}
+        check_paths(names.values())
+        return names
+
+    def _packed(self, entry: Entry, names: Mapping[str, str]) -> list[str]:
         if not self.around.policy.unpack:
             return []
-        if entry.single and is_archive_by_name(entry.files[0].path):
-            return [entry.files[0].path]
+        if entry.single:
+            return [path for path, name in names.items() if is_archive_by_name(name)]
         return [file.path for file in entry.files if file.packed]
 
 

@@ -152,6 +152,18 @@ def names_content(place: Place) -> bool:
     assert_never(place)
 
 
+def file_name(place: Place) -> str | None:
+    """Return what the file is called if the place is a single file; None where only the source can tell."""
+    match place:
+        case HttpPlace(url=url):
+            return unquote(urlsplit(url).path).rpartition("/")[2] or "model"
+        case BucketPlace(key=path) | ClaimPlace(path=path) | HubPlace(path=path):
+            return path.rpartition("/")[2] or None
+        case OciPlace() | ModelPlace():
+            return None
+    assert_never(place)
+
+
 def shown(uri: str) -> str:
     """Return a URI as it may be printed: without user, query and fragment."""
     head = uri.partition("?")[0].partition("#")[0]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import io
 import os
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,16 @@ MODEL = os.urandom(3 << 20)
 
 def digest_of(content: bytes) -> Digest:
     return Digest.of_hex(hashlib.sha256(content).hexdigest())
+
+
+def tar_of(content: bytes) -> bytes:
+    """An archive of one file."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        member = tarfile.TarInfo("weights.bin")
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+    return out.getvalue()
 
 
 def reason_of(error: pytest.ExceptionInfo[ArtifactError]) -> Reason:
@@ -219,6 +231,18 @@ def test_three_replicas_and_a_go_back_download_one_artifact(site: Site, tmp_path
     back = fetch(url, pinned, tmp_path / "back", policy=HTTP, cache=cache)
     assert (got.received, back.received, back.cached) == (0, 0, True)
     assert (tmp_path / "back" / "model.onnx").read_bytes() == MODEL
+
+
+def test_the_same_content_under_another_name_comes_under_that_name(site: Site, tmp_path: Path) -> None:
+    """The cache knows it already; what the model server looks for is what its own uri says."""
+    cache = Cache(tmp_path / "cache", 1 << 30)
+    packed = tar_of(MODEL)
+    for number, (name, files) in enumerate({"one.tar": ["weights.bin"], "two.bin": ["two.bin"]}.items()):
+        got = fetch(site.put(f"/{name}", packed), digest_of(packed), tmp_path / str(number), policy=HTTP, cache=cache)
+        assert got.cached == (number > 0)
+        found = (tmp_path / str(number)).iterdir()
+        assert [path.name for path in found if not path.name.startswith(".serin")] == files
+    assert site.sent == len(packed)
 
 
 @pytest.fixture

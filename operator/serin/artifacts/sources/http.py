@@ -9,13 +9,12 @@ from __future__ import annotations
 import os
 from contextlib import AbstractContextManager
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import requests
 
 from serin.artifacts.limits import Deadline
 from serin.artifacts.source import Body, Offer, RemoteFile
-from serin.artifacts.uri import HttpPlace
+from serin.artifacts.uri import HttpPlace, file_name
 from serin.artifacts.web import Web
 
 _NO_HEAD = {403, 405, 501}
@@ -27,7 +26,7 @@ class HttpSource:
 
     def __init__(self, place: HttpPlace, deadline: Deadline) -> None:
         """Take a place; nothing is opened yet."""
-        self._url = place.url
+        self._url, self._name = place.url, file_name(place) or ""
         self._web = Web(deadline, authorization=bearer("SERIN_HTTP_TOKEN_FILE"))
 
     def look(self) -> Offer:
@@ -51,9 +50,8 @@ class HttpSource:
         return self._web.body(self._url, offset, file.validator)
 
     def _offer(self, response: requests.Response, size: int | None) -> Offer:
-        name = unquote(urlsplit(self._url).path).rpartition("/")[2] or "model"
         media = response.headers.get("Content-Type", "application/octet-stream").partition(";")[0].strip()
-        file = RemoteFile(name, self._url, size, validator=strong(response.headers.get("ETag")))
+        file = RemoteFile(self._name, self._url, size, validator=strong(response.headers.get("ETag")))
         return Offer(self._url, (file,), single=True, media=media)
 
 
