@@ -34,6 +34,11 @@ class HttpPlace:
 
     url: str
 
+    @property
+    def file_name(self) -> str:
+        """What the file is called, if it is one."""
+        return unquote(urlsplit(self.url).path).rpartition("/")[2] or "model"
+
 
 BucketKind = Literal["s3", "gs", "az"]
 
@@ -46,6 +51,11 @@ class BucketPlace:
     bucket: str
     key: str
     version: str | None = None
+
+    @property
+    def file_name(self) -> str:
+        """What the file is called, if it is one."""
+        return self.key.rpartition("/")[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +89,11 @@ class ClaimPlace:
     claim: str
     path: str
 
+    @property
+    def file_name(self) -> str:
+        """What the file is called, if it is one."""
+        return self.path.rpartition("/")[2]
+
 
 @dataclass(frozen=True, slots=True)
 class HubPlace:
@@ -87,6 +102,11 @@ class HubPlace:
     repository: str
     revision: str
     path: str
+
+    @property
+    def file_name(self) -> str:
+        """What the file is called, if it is one."""
+        return self.path.rpartition("/")[2]
 
     @property
     def pinned(self) -> bool:
@@ -155,10 +175,8 @@ def names_content(place: Place) -> bool:
 def file_name(place: Place) -> str | None:
     """Return what the file is called if the place is a single file; None where only the source can tell."""
     match place:
-        case HttpPlace(url=url):
-            return unquote(urlsplit(url).path).rpartition("/")[2] or "model"
-        case BucketPlace(key=path) | ClaimPlace(path=path) | HubPlace(path=path):
-            return path.rpartition("/")[2] or None
+        case HttpPlace() | BucketPlace() | ClaimPlace() | HubPlace():
+            return place.file_name or None
         case OciPlace() | ModelPlace():
             return None
     assert_never(place)

@@ -128,23 +128,28 @@ class Web:
             if validator is not None:
                 headers["If-Range"] = validator
         with self.request("GET", url, headers) as response:
-            if offset and response.status_code == requests.codes.requested_range_not_satisfiable:
-                # What we have is longer than what is there now, so it is not the same file.
+            if offset and _is_of_other_content(response, validator):
                 with self.body(url, 0, None) as whole:
                     yield whole
                 return
             self.check(response, url)
             if _is_encoded(response, url):
                 raise unavailable(shown(url), "compresses the file although it was asked not to")
-            if offset and validator is not None and response.headers.get("ETag", validator) != validator:
-                # A server that knows ranges and not If-Range gives the end of other content than our part is of.
-                with self.body(url, 0, None) as whole:
-                    yield whole
-                return
             starts = offset if response.status_code == requests.codes.partial_content else 0
             if starts and not response.headers.get("Content-Range", "").startswith(f"bytes {starts}-"):
                 raise unavailable(shown(url), "answers with another range than was asked for")
             yield Body(starts, _chunks(response.raw, url), response.raw.shutdown)
+
+
+def _is_of_other_content(response: requests.Response, validator: str | None) -> bool:
+    """Whether an answer to a range says that the part before it is not of the same file."""
+    match response.status_code:
+        case 416:  # what we have is longer than what is there now
+            return True
+        case 206:  # from a server that knows ranges and not If-Range
+            return validator is not None and response.headers.get("ETag", validator) != validator
+        case _:
+            return False
 
 
 def _is_encoded(response: requests.Response, url: str) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from serin.api.stages import Validate
 from serin.plugin.manifests import Finding, Level, Subject
-from serin.workloads.evaluation import Trial, evaluation_config
+from serin.workloads.evaluation import Trial, evaluation_config, own_container
 
 _ANYWHERE = "http://model.invalid"
 """Where the models answer is Serin's to say, and of no interest here."""
@@ -52,14 +52,11 @@ def _evaluation(subject: Subject, stage: str, asked: Validate) -> Iterator[Findi
     for field, words in faults_of(evaluation_config(asked.evaluation, trial, lambda _slot: _ANYWHERE)):
         # Both arms are asked in the same way: what is wrong with one is wrong with the other.
         if not field.startswith("endpoints.stable"):
-            where = (
-                "evaluation" if field == "file" else f"evaluation.{field}".replace("endpoints.candidate", "endpoint")
-            )
-            yield subject.finding(level, f"stage {stage}", f"{where}: {words.removeprefix('Value error, ')}")
+            place = "" if field == "file" else "." + field.replace("endpoints.candidate", "endpoint", 1)
+            yield subject.finding(level, f"stage {stage}", f"evaluation{place}: {words.removeprefix('Value error, ')}")
 
 
 def _stands_in(asked: Validate) -> bool:
     """Whether the stage says which image runs, or what in it."""
-    containers = (asked.template.get("spec") or {}).get("containers") or [] if asked.template else []
-    own = next((one for one in containers if isinstance(one, dict) and one.get("name") == "evaluate"), {})
+    own = own_container("evaluate", {"template": asked.template})
     return any(own.get(field) for field in ("image", "command", "args"))

@@ -59,8 +59,12 @@ class Trial:
 
 def has_image(program: Program, request: str) -> bool:
     """Whether a stage's own template says which image runs."""
-    container = _container(program, _template(json.loads(request)))
-    return container is not None and bool(container.get("image"))
+    return bool(own_container(program, json.loads(request)).get("image"))
+
+
+def own_container(program: Program, asked: Mapping[str, Any]) -> Json:
+    """What a stage's own template says of the container that answers; empty where it says nothing."""
+    return _container(program, _template(asked)) or {}
 
 
 def stage_job(

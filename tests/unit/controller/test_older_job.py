@@ -11,8 +11,7 @@ import pytest
 from serin.workloads.jobs import LABEL_CONTAINER, LABEL_JOB
 from tests.unit.controller.clock import run
 from tests.unit.controller.desk import Desk
-from tests.unit.controller.test_artifacts import configured
-from tests.unit.controller.test_unread_request import by_policy, judging, shared
+from tests.unit.controller.test_unread_request import judged_by_a_job
 
 Json = dict[str, Any]
 PASS, FAIL = ({"verdict": word, "gates": [{"name": "good", "verdict": word}]} for word in ("pass", "fail"))
@@ -52,12 +51,7 @@ def test_its_answer_is_that_of_the_container_which_the_stage_runs(said: dict[str
     """An upgrade in the middle of a validation is no reason for a Retry; a container of another name is none either."""
 
     async def story() -> None:
-        desk = Desk(by_policy("1", 1), configured("a:1"))
-        desk.user_applies(shared(judging()))
-        await desk.look()
-        desk.pods_ready("1")
-        for _ in range(2):
-            await desk.look()
+        desk = await judged_by_a_job()
         ends(desk, **said)
         for _ in range(2):
             await desk.look()

@@ -147,16 +147,22 @@ def test_nor_is_it_left_alone_when_the_stages_are_its_own(evaluation: Json, temp
     run(story())
 
 
+async def judged_by_a_job() -> Desk:
+    """A first version that a Job is asked about: its pods are ready, and the question is out."""
+    desk = Desk(by_policy("1", 1), configured("a:1"))
+    desk.user_applies(shared(judging()))
+    await desk.look()
+    desk.pods_ready("1")
+    for _ in range(2):
+        await desk.look()
+    return desk
+
+
 def test_a_job_that_cannot_be_made_is_a_hold_in_words() -> None:
     """The net: whatever the reading of policies has missed ends no look."""
 
     async def story() -> None:
-        desk = Desk(by_policy("1", 1), configured("a:1"))
-        desk.user_applies(shared(judging()))
-        await desk.look()
-        desk.pods_ready("1")
-        for _ in range(2):
-            await desk.look()
+        desk = await judged_by_a_job()
         raw = desk.md
         parsed = parse(raw)
         view = observe(raw, parsed, desk.cache, Memory(), load_state(raw["status"]), configured("a:1"))  # type: ignore[arg-type]

@@ -80,7 +80,7 @@ class BucketSource:
         meta = result.meta
         version = self._place.version or _version(meta.get("version"))
         file = RemoteFile(
-            key.rpartition("/")[2], key, meta["size"], validator=version or strong(_quoted(meta.get("e_tag")))
+            self._place.file_name, key, meta["size"], validator=version or strong(_quoted(meta.get("e_tag")))
         )
         media = str(result.attributes.get("Content-Type", "application/octet-stream"))
         uri = f"{self._uri}?versionId={quote(version, safe='')}" if version else self._uri

@@ -14,7 +14,7 @@ import requests
 
 from serin.artifacts.limits import Deadline
 from serin.artifacts.source import Body, Offer, RemoteFile
-from serin.artifacts.uri import HttpPlace, file_name
+from serin.artifacts.uri import HttpPlace
 from serin.artifacts.web import Web
 
 _NO_HEAD = {403, 405, 501}
@@ -26,7 +26,7 @@ class HttpSource:
 
     def __init__(self, place: HttpPlace, deadline: Deadline) -> None:
         """Take a place; nothing is opened yet."""
-        self._url, self._name = place.url, file_name(place) or ""
+        self._url, self._name = place.url, place.file_name
         self._web = Web(deadline, authorization=bearer("SERIN_HTTP_TOKEN_FILE"))
 
     def look(self) -> Offer:

@@ -53,7 +53,7 @@ class HubSource:
         single = len(wanted) == 1 and wanted[0].rfilename == place.path
         files = tuple(
             RemoteFile(
-                path=sibling.rfilename.rpartition("/")[2] if single else _below(sibling.rfilename, place.path),
+                path=place.file_name if single else _below(sibling.rfilename, place.path),
                 location=hf_hub_url(place.repository, sibling.rfilename, revision=commit),
                 size=sibling.size,
                 digest=Digest.of_hex(sibling.lfs.sha256) if sibling.lfs is not None else None,
