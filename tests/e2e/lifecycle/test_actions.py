@@ -90,7 +90,7 @@ async def test_people_act_by_the_command_line(world: World) -> None:
     """Who may not is told which right is missing; who may reads the answer, and the exit code says it too."""
     iris = world.model("commanded")
     await iris.serve("1")
-    onlookers = await onlooker(world, "onlooker")
+    onlookers = await onlooker(world, iris.its("onlooker"))
     async with world.load(iris.host) as load:
         code, _, said = await serin(world, "approve", iris.name)
         assert (code, "there is no candidate to approve" in said) == (1, True), said
@@ -99,7 +99,7 @@ async def test_people_act_by_the_command_line(world: World) -> None:
         revision = (await iris.revision("2"))["metadata"]["name"]
 
         code, _, said = await serin(world, "approve", iris.name, kubeconfig=onlookers)
-        person = f"system:serviceaccount:{NAMESPACE}:onlooker"
+        person = f"system:serviceaccount:{NAMESPACE}:{iris.its('onlooker')}"
         assert code == 1, said
         assert f"error: spec.action: {person} may not approve {iris.name}" in said
         assert f"the right create on modeldeployments/approve in namespace {NAMESPACE} is missing" in said
@@ -239,11 +239,7 @@ async def test_a_stable_version_is_rolled_back_by_hand(world: World) -> None:
             lambda md: serving(md, "1") and stalled("RolledBack", f"rolled back by {ME}")(md), "version 1 serves again"
         )
         await iris.until_shares(100, 0)
-
-        async def answered_by_the_old_one() -> bool:
-            return await world.answers(iris.host) == "1"
-
-        await world.eventually(answered_by_the_old_one, "the gateway has heard of it")
+        await iris.until_answered_by("1")
     assert md["spec"]["model"]["version"] == "2"
     assert not load.failures, load.failures
     await iris.until_verdict("2", "Rejected")

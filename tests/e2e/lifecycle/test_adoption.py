@@ -43,30 +43,24 @@ def running(name: str) -> list[Json]:
 async def test_a_running_service_is_the_first_stable_until_the_first_promotion(world: World) -> None:
     """It serves on untouched while the first version of ours is on trial beside it, and no request fails."""
     iris = world.model("adopter")
-    await world.apply(*running("old"))
+    old = iris.its("old")
+    await world.apply(*running(old))
     # Its owner prepares the route: all traffic stays where it is until Serin's slots answer.
-    route = route_of_others("adopter-route", [("old", 1)], host=iris.host)
+    route = route_of_others(iris.its("route"), [(old, 1)], host=iris.host)
     route["spec"]["rules"][0]["backendRefs"][0]["port"] = 80
     await world.apply(route)
-
-    async def answers() -> bool:
-        try:
-            return await world.answers(iris.host) == "existing"
-        except AssertionError:
-            return False
-
-    await world.eventually(answers, "the running Service answers")
-    before = await world.get("Service", "old")
+    await iris.until_answered_by("existing")
+    before = await world.get("Service", old)
     async with world.load(iris.host) as load:
-        existing = iris.spec("1", traffic=iris.guest("adopter-route"))
+        existing = iris.spec("1", traffic=iris.guest(iris.its("route")))
         template = existing["spec"]["serving"].pop("template")
-        existing["spec"]["serving"]["existing"] = {"service": "old"}
+        existing["spec"]["serving"]["existing"] = {"service": old}
         await iris.apply(existing)
-        slots = [("adopter-a", 100), ("adopter-b", 0)]
-        await world.eventually(lambda: _there(world, "adopter-a"), "the slot leads to the running pods")
-        await world.apply(route_of_others("adopter-route", slots, host=iris.host))
+        slots = [(iris.its("a"), 100), (iris.its("b"), 0)]
+        await world.eventually(lambda: _there(world, iris.its("a")), "the slot leads to the running pods")
+        await world.apply(route_of_others(iris.its("route"), slots, host=iris.host))
         md = await iris.until(promoted("existing"))
-        assert md["status"]["stable"]["adopted"] == "old"
+        assert md["status"]["stable"]["adopted"] == old
         seen = load.requests
 
         async def more() -> bool:
@@ -80,7 +74,7 @@ async def test_a_running_service_is_the_first_stable_until_the_first_promotion(w
         assert md["status"]["stable"] == {**md["status"]["stable"], "slot": "b", "version": "1"}
         assert "adopted" not in md["status"]["stable"]
         # And the next one, which takes the slot that led to theirs.
-        following = iris.spec("2", traffic=iris.guest("adopter-route"))
+        following = iris.spec("2", traffic=iris.guest(iris.its("route")))
         await iris.apply(following)
         md = await iris.until(promoted("2"))
         assert md["status"]["stable"]["slot"] == "a"
@@ -89,11 +83,11 @@ async def test_a_running_service_is_the_first_stable_until_the_first_promotion(w
     assert load.of("existing") > 0
     assert load.of("1") > 0
     assert load.of("2") > 0
-    after = await world.get("Service", "old")
+    after = await world.get("Service", old)
     assert before is not None
     assert after is not None
     assert before["metadata"]["resourceVersion"] == after["metadata"]["resourceVersion"], "it is theirs"
-    theirs = await world.get("Deployment", "old")
+    theirs = await world.get("Deployment", old)
     assert theirs is not None
     assert theirs["status"]["readyReplicas"] == 1, f"nobody scales down what is not ours in {NAMESPACE}"
 

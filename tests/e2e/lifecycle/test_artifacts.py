@@ -109,7 +109,7 @@ async def test_fetched_versions_are_promoted_and_fetched_once(world: World) -> N
     with store_of(world, iris.name, 18081) as store:
         await iris.apply(store.spec(iris, "1", replicas=2))
         await iris.until(promoted("1"))
-        assert await world.answers(iris.host) == "1"
+        await iris.until_answered_by("1")
         async with world.load(iris.host) as load:
             await iris.apply(store.spec(iris, "2", replicas=2))
             await iris.until(promoted("2"))
@@ -178,7 +178,7 @@ async def test_going_back_while_the_store_is_down_takes_the_cache(world: World) 
             await iris.until_pods("b", 0)
         assert condition(md, "Promoted")["reason"] == "WentBack"
         assert not load.failures, load.failures
-        assert await world.answers(iris.host) == "1"
+        await iris.until_answered_by("1")
         assert store.downloads("1") == 1
 
 
@@ -225,7 +225,7 @@ async def test_a_tag_that_moves_does_not_move_what_runs(world: World) -> None:
         pinned = first["spec"]["model"].pop("digest")
         await iris.apply(first)
         await iris.until(promoted("1"))
-        assert await world.answers(iris.host) == "first"
+        await iris.until_answered_by("first")
         assert (await iris.revision("1"))["status"]["artifact"]["digest"] == pinned
         assert "digest" not in (await iris.revision("1"))["spec"]["model"]
 
@@ -234,8 +234,7 @@ async def test_a_tag_that_moves_does_not_move_what_runs(world: World) -> None:
         await world.delete("Pod", pod["metadata"]["name"])
         await world.until_gone("Pod", pod["metadata"]["name"])
         await world.eventually(lambda: _another_is_ready(iris, pod), "another pod is ready")
-        await asyncio.sleep(5.0)  # the gateway gets a moment to learn of it
-        assert await world.answers(iris.host) == "first", "from the cache, by its digest"
+        await iris.until_answered_by("first")  # from the cache, by its digest
 
         second = store.spec(iris, "2", of="latest")
         del second["spec"]["model"]["digest"]
@@ -243,7 +242,7 @@ async def test_a_tag_that_moves_does_not_move_what_runs(world: World) -> None:
             await iris.apply(second)
             await iris.until(promoted("2"))
         assert not load.failures, load.failures
-        assert await world.answers(iris.host) == "moved", "another revision asks anew"
+        await iris.until_answered_by("moved")  # another revision asks anew
         assert (await iris.revision("2"))["status"]["artifact"]["digest"] != pinned
 
 

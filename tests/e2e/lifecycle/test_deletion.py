@@ -15,7 +15,7 @@ async def test_everything_of_ours_goes_with_the_deployment(world: World) -> None
     await world.delete("ModelDeployment", iris.name)
     await world.until_gone("ModelDeployment", iris.name)
     await world.until_gone("HTTPRoute", iris.name)
-    for service in ("goes", "goes-a", "goes-b"):
+    for service in (iris.name, iris.its("a"), iris.its("b")):
         await world.until_gone("Service", service)
     for kind in ("Deployment", "ModelRevision", "Pod"):
 
@@ -56,7 +56,7 @@ async def test_records_outlive_a_deployment_that_retains_them(world: World) -> N
 
     code, out, said = await serin(world, "history", iris.name, "1")
     assert code == 0, said
-    assert f"ModelDeployment {NAMESPACE}/kept is gone" in said
+    assert f"ModelDeployment {NAMESPACE}/{iris.name} is gone" in said
     assert f"{name}  version 1  Stable" in out
     code, out, said = await serin(world, "card", iris.name, "1")
     assert (code, f"ModelRevision: {NAMESPACE}/{name}" in out) == (0, True), said
@@ -76,21 +76,21 @@ async def test_records_outlive_a_deployment_that_retains_them(world: World) -> N
 async def test_in_a_route_of_others_all_weight_is_on_stable_before_the_pods_go(world: World) -> None:
     """Deleted in canary: the owner's route never points at a candidate that nobody looks after."""
     iris = world.model("leaves")
-    await world.apply(route_of_others("leaves-route", [("leaves-a", 10), ("leaves-b", 0)], host=iris.host))
-    await iris.serve("1", traffic=iris.guest("leaves-route"))
+    await world.apply(route_of_others(iris.its("route"), [(iris.its("a"), 10), (iris.its("b"), 0)], host=iris.host))
+    await iris.serve("1", traffic=iris.guest(iris.its("route")))
     async with world.load(iris.host):
-        await iris.apply(iris.spec("2", traffic=iris.guest("leaves-route"), rollout=LONG))
-        await iris.until_shares(8, 2, "leaves-route")
+        await iris.apply(iris.spec("2", traffic=iris.guest(iris.its("route")), rollout=LONG))
+        await iris.until_shares(8, 2, iris.its("route"))
         await iris.until(in_stage("long"))
         pods = len(await world.list("Pod", deployment=iris.name))
         assert pods == 2
         await world.delete("ModelDeployment", iris.name)
-        await iris.until_shares(10, 0, "leaves-route")
+        await iris.until_shares(10, 0, iris.its("route"))
     await world.until_gone("ModelDeployment", iris.name)
-    route = await world.get("HTTPRoute", "leaves-route")
+    route = await world.get("HTTPRoute", iris.its("route"))
     assert route is not None, "it is theirs"
     assert iris.weights(route) == [(10, 0)]
-    await world.until_gone("Service", "leaves-a")
+    await world.until_gone("Service", iris.its("a"))
 
 
 @together
@@ -103,7 +103,7 @@ async def test_orphan_leaves_stable_serving(world: World) -> None:
     second["spec"]["deletionPolicy"] = "Orphan"
     await iris.apply(first)
     await iris.until(promoted("1"))
-    await world.eventually(lambda: _answers(world, iris.host), "the first version answers")
+    await iris.until_answered_by("1")
     async with world.load(iris.host) as load:
         await iris.apply(second)
         await iris.until_shares(80, 20)
@@ -116,10 +116,10 @@ async def test_orphan_leaves_stable_serving(world: World) -> None:
         await iris.until_shares(100, 0)
         for kind, name in (
             ("Deployment", revision),
-            ("Service", "stays"),
-            ("Service", "stays-a"),
-            ("Service", "stays-b"),
-            ("HTTPRoute", "stays"),
+            ("Service", iris.name),
+            ("Service", iris.its("a")),
+            ("Service", iris.its("b")),
+            ("HTTPRoute", iris.name),
         ):
             live = await world.get(kind, name)
             assert live is not None, (kind, name)
@@ -130,10 +130,3 @@ async def test_orphan_leaves_stable_serving(world: World) -> None:
 
 async def _candidate_answers(load: Load) -> bool:
     return load.of("2") > 0
-
-
-async def _answers(world: World, host: str) -> bool:
-    try:
-        return await world.answers(host) == "1"
-    except AssertionError:
-        return False

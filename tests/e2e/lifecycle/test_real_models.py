@@ -113,12 +113,13 @@ async def _answers(iris: Model) -> bool:
 async def test_models_by_s3_are_promoted_and_gone_back_to_without_the_bucket(world: World) -> None:
     """Two prefixes, pinned by a Job, with keys from a Secret for Job and init container; then the bucket is away."""
     iris = world.model("by-s3")
+    bucket_keys = iris.its("bucket")
     how: Json = {
-        "envFrom": [{"secretRef": {"name": "bucket-of-models"}}],
-        "cache": {"hostPath": {"path": str(world.folder / "cache-s3")}},
+        "envFrom": [{"secretRef": {"name": bucket_keys}}],
+        "cache": {"hostPath": {"path": str(world.folder / iris.its("cache"))}},
     }
     models = {one: fetched(iris, one, f"s3://models/{iris.name}/{one}", **how) for one in ("1", "2")}
-    async with store_served(world, "bucket-of-models", S3_PORT, "models") as bucket:
+    async with store_served(world, bucket_keys, S3_PORT, "models") as bucket:
         for version in ("1", "2"):
             folder = bucket / iris.name / version
             folder.mkdir(parents=True)
@@ -148,7 +149,7 @@ async def test_models_by_s3_are_promoted_and_gone_back_to_without_the_bucket(wor
 async def test_models_of_a_registry_by_version_and_by_an_alias_that_moves(world: World) -> None:
     """An alias is pinned when its revision is made. Moved, it moves nothing that runs; polled, it is a rollout."""
     iris = world.model("by-mlflow")
-    root = world.folder / "mlflow"
+    root = world.folder / iris.name
     root.mkdir()
     address = f"http://{NODE_ADDRESS}:{MLFLOW_PORT}"
     quiet = {

@@ -12,6 +12,7 @@ from tests.e2e.lifecycle.world import (
     LONG_STAGES,
     QUICK,
     REQUESTS_PER_SECOND,
+    STAGES,
     World,
     in_stage,
     promoted,
@@ -86,6 +87,7 @@ async def test_a_ramp_rises_by_itself_to_the_weight_of_its_stage(world: World) -
     async with world.load(iris.host, rate=2 * REQUESTS_PER_SECOND) as load:
         await iris.apply(iris.spec("2", rollout={"gates": GATES, "stages": [small, ramp]}))
         await iris.until(promoted("2"))
+        await iris.until_shares(0, 100)  # the status is written before the weights
     assert not load.failures
     assert iris.shares() == [(100, 0), (90, 10), (80, 20), (50, 50), (0, 100)]
 
@@ -121,7 +123,7 @@ async def test_a_first_revision_that_fails_is_replaced_uncompared(world: World) 
     await iris.apply(iris.spec("2"))
     md = await iris.until(promoted("2"))
     assert condition(md, "Promoted")["reason"] == "FirstDeployment"
-    assert await world.answers(iris.host) == "2"
+    await iris.until_answered_by("2")
     stages = {(md["status"].get("rollout") or {}).get("stage") for md in iris.history if md}
     assert stages <= {None, "start"}, stages
 
@@ -147,11 +149,11 @@ async def test_an_edit_of_the_policy_leaves_the_running_attempt_alone(world: Wor
     policy = {
         "apiVersion": "serin.dev/v1alpha1",
         "kind": "RolloutPolicy",
-        "metadata": {"name": "edited"},
+        "metadata": {"name": iris.its("edited")},
         "spec": {"gates": GATES, "stages": LONG_STAGES},
     }
     await world.apply(policy)
-    by_policy = {"policyRef": {"name": "edited"}}
+    by_policy = {"policyRef": {"name": iris.its("edited")}}
     await iris.serve("1")
     async with world.load(iris.host):
         await iris.apply(iris.spec("2", rollout=by_policy))
@@ -176,7 +178,7 @@ async def test_paused_stops_advances_and_not_rollbacks(world: World) -> None:
     plan = {"gates": GATES, "stages": stages}
     await iris.serve("1")
     async with world.load(iris.host):
-        crash = world.folder / "crash-paused"
+        crash = world.folder / iris.its("crash")
         await iris.apply(iris.spec("2", {"CRASH_WHEN": crash}, rollout=plan))
         await iris.until(in_stage("low", "2"))
         await iris.patch({"spec": {"rollout": {"paused": True}}})
@@ -217,7 +219,7 @@ async def test_a_rejected_version_is_not_tried_again_by_itself(world: World) -> 
         await iris.until_verdict("2", "Rejected")
         await iris.apply(iris.spec("3"))
         await iris.until(promoted("3"))
-    assert await world.answers(iris.host) == "3"
+    await iris.until_answered_by("3")
 
 
 @together
@@ -242,8 +244,10 @@ async def test_a_good_version_is_promoted_and_each_transition_is_told_once(world
     iris = world.model("ordinary")
     await iris.serve("1")
     wait = ["wait", "--for=condition=Promoted", f"md/{iris.name}", "--timeout=1s"]
+    half, bake = STAGES
+    seen = {**half, "canary": {**half["canary"], "soak": "12s"}}  # kubectl takes its time on a busy machine
     async with world.load(iris.host) as load:
-        await iris.apply(iris.spec("2"))
+        await iris.apply(iris.spec("2", rollout={"gates": GATES, "stages": [seen, bake]}))
         await iris.until(in_stage("half", "2"))
         table = (await world.kubectl("get", "md", iris.name)).splitlines()
         assert table[0].split() == COLUMNS
@@ -270,11 +274,11 @@ async def test_a_rollout_waits_for_its_policy(world: World) -> None:
     """PolicyNotFound is Stalled, stable serves; once the policy is there it goes on by itself."""
     iris = world.model("policy-late")
     await iris.serve("1")
-    await iris.apply(iris.spec("2", rollout={"policyRef": {"name": "late"}}))
-    md = await iris.until(stalled("PolicyNotFound", "spec.rollout.policyRef.name", "late"))
+    await iris.apply(iris.spec("2", rollout={"policyRef": {"name": iris.its("policy")}}))
+    md = await iris.until(stalled("PolicyNotFound", "spec.rollout.policyRef.name", iris.its("policy")))
     assert serving(md, "1")
     quick = await world.get("RolloutPolicy", QUICK)
     assert quick is not None
     async with world.load(iris.host):
-        await world.apply({**quick, "metadata": {"name": "late"}})
+        await world.apply({**quick, "metadata": {"name": iris.its("policy")}})
         await iris.until(promoted("2"))

@@ -153,8 +153,9 @@ async def test_a_better_model_passes_on_data_before_it_gets_a_request(world: Wor
     """The answer is in the record with numbers and where the report is, and the report is there."""
     iris = world.model("judged-well")
     no_worse = {"name": "no-worse", "metric": "accuracy", "maxDropVersusStable": 0.02}
-    async with store_served(world, "report-store", 18089, "reports") as bucket:
-        plan = validated(holdout(world.folder, "well"), no_worse, report=place("report-store"))
+    store = iris.its("reports")
+    async with store_served(world, store, 18089, "reports") as bucket:
+        plan = validated(holdout(world.folder, "well"), no_worse, report=place(store))
         await iris.serve("1", faults=wrong(0.05), scikit_learn=True)
         async with world.load(iris.host) as load:
             await iris.apply(iris.spec("2", scikit_learn=True, rollout=plan))
@@ -215,7 +216,7 @@ async def test_a_first_model_is_judged_by_itself_before_anybody_sees_it(world: W
     assert {weights for weights in iris.shares() if weights != (0, 100)} == set(), "slot a had no weight"
     await iris.apply(iris.spec("2", scikit_learn=True, rollout=plan))
     await iris.until(promoted("2"))
-    assert await world.answers(iris.host) == "2"
+    await iris.until_answered_by("2")
     await iris.until_verdict("2", "Stable")
     (answer,) = answers(await iris.revision("2"))
     assert answer.startswith("pass: "), answer

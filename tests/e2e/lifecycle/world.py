@@ -7,13 +7,15 @@
         await iris.until(promoted("1"))
 
 A story waits far more than it works, so they run side by side, each with ModelDeployments of its own; what pytest
-shows of one is how it ended and not how long it took.
+shows of one is how it ended and not how long it took. One that failed is told again when pytest runs its test again
+(`--reruns`), about ModelDeployments of other names.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import copy
 import functools
 import json
@@ -42,6 +44,11 @@ QUICK = "quick"
 AT_ONCE_MAX = 10
 WAIT_SECONDS_MAX = 150.0
 REQUESTS_PER_SECOND = 15.0
+
+WATCHED = ("ModelDeployment", "HTTPRoute")
+
+_again: contextvars.ContextVar[bool] = contextvars.ContextVar("again", default=False)
+"""Whether the story that runs is told for the second time."""
 
 _MD = "/apis/serin.dev/v1alpha1/namespaces/{0}/modeldeployments"
 PATHS = {
@@ -139,18 +146,20 @@ class World:
         self._alive = alive
         self._slots = asyncio.Semaphore(AT_ONCE_MAX)
         self._tasks: dict[Any, asyncio.Task[None]] = {}
+        self._waited_for: set[Any] = set()
         self._watches: list[asyncio.Task[None]] = []
         self._changed = asyncio.Condition()
         self.seen: dict[str, dict[str, list[Json]]] = defaultdict(lambda: defaultdict(list))
         """Every version of every object that the watches showed, by kind and name; {} where it was deleted."""
+        self._written: dict[tuple[str, str], int] = {}
 
     async def start(self, items: Iterable[pytest.Item]) -> None:
         """Begin to watch, and begin all stories that were asked for."""
-        for kind in ("ModelDeployment", "HTTPRoute"):
+        for kind in WATCHED:
             self._watches.append(asyncio.create_task(self._watch(kind)))
         stories = [getattr(getattr(item, "function", None), "story", None) for item in items]
         for story in sorted(filter(None, stories), key=lambda one: not hasattr(one, "begins_first")):
-            self._tasks[story] = asyncio.create_task(self._tell(story))
+            self._tasks[story] = asyncio.create_task(self._tell(story, again=False))
 
     async def stop(self) -> None:
         """End what still runs."""
@@ -159,16 +168,20 @@ class World:
         await asyncio.gather(*self._tasks.values(), *self._watches, return_exceptions=True)
 
     async def told(self, story: Story) -> None:
-        """Wait for the end of a story."""
+        """Wait for the end of a story; asked a second time, because it failed, tell it again."""
+        if story in self._waited_for:
+            self._tasks[story] = asyncio.create_task(self._tell(story, again=True))
+        self._waited_for.add(story)
         await self._tasks[story]
 
-    async def _tell(self, story: Story) -> None:
+    async def _tell(self, story: Story, *, again: bool) -> None:
+        _again.set(again)  # of this task alone
         async with self._slots:
             await story(self)
 
     def model(self, name: str) -> Model:
-        """Return a ModelDeployment that a story tells about."""
-        return Model(self, name)
+        """Return a ModelDeployment that a story tells about; all other names of the story begin with its name."""
+        return Model(self, f"{name}-2nd" if _again.get() else name)
 
     # --- objects ---------------------------------------------------------------------------------------------
 
@@ -193,18 +206,20 @@ class World:
         for one in objects:
             metadata = one["metadata"]
             metadata["namespace"] = NAMESPACE
-            await self.api.apply(f"{PATHS[one['kind']].format(NAMESPACE)}/{metadata['name']}", one)
+            path = f"{PATHS[one['kind']].format(NAMESPACE)}/{metadata['name']}"
+            await self._shown(await self.api.apply(path, one))
 
     async def apply_as(self, manager: str, one: Json, *, force: bool) -> Json:
         """Server-side apply, as a tool does it."""
         metadata = one["metadata"]
         metadata["namespace"] = NAMESPACE
         path = f"{PATHS[one['kind']].format(NAMESPACE)}/{metadata['name']}"
-        return await self.api.patch(path, one, APPLY, fieldManager=manager, force=str(force).lower())
+        written = await self.api.patch(path, one, APPLY, fieldManager=manager, force=str(force).lower())
+        return await self._shown(written)
 
     async def patch(self, kind: str, name: str, patch: Json) -> Json:
         """Merge patch, as somebody else does it."""
-        return await self.api.patch(f"{PATHS[kind].format(NAMESPACE)}/{name}", patch)
+        return await self._shown(await self.api.patch(f"{PATHS[kind].format(NAMESPACE)}/{name}", patch))
 
     async def delete(self, kind: str, name: str) -> None:
         """Delete an object; what it owns follows."""
@@ -233,21 +248,44 @@ class World:
     # --- watching --------------------------------------------------------------------------------------------
 
     async def until(self, kind: str, name: str, holds: Holds, what: str) -> Json:
-        """Wait until the watched object is as wanted."""
+        """Wait until the watched object is as wanted: now, at some time from now on, or since the story wrote it.
+
+        No version is left out: of two that came at once, the first may be the one that was waited for.
+        """
         deadline = time.monotonic() + WAIT_SECONDS_MAX
+        versions = self.seen[kind][name]
+        next_one = self._written.pop((kind, name), max(0, len(versions) - 1))
         async with self._changed:
             while True:
-                newest = next(iter(self.seen[kind][name][-1:]), {})
-                if newest and holds(newest):
-                    return newest
+                for version in versions[next_one:]:
+                    if version and holds(version):
+                        return version
+                next_one = len(versions)
                 if (ended := self._alive()) is not None:
                     raise NotSeen(f"the operator has ended while waiting for {what}\n{ended}")
                 left = deadline - time.monotonic()
                 if left <= 0:
+                    newest = next(iter(versions[-1:]), {})
                     status = json.dumps(newest.get("status", newest.get("spec")), indent=1)[:3000]
                     raise NotSeen(f"{name}, not within {WAIT_SECONDS_MAX:.0f} s: {what}\n{status}")
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._changed.wait(), min(left, 1.0))
+
+    async def _shown(self, written: Json) -> Json:
+        """Wait until the watch has come to what a story wrote, so that nothing from before it is taken for after it."""
+        kind, name = written["kind"], written["metadata"]["name"]
+        if kind in WATCHED:
+            wanted = int(written["metadata"]["resourceVersion"])
+            versions = self.seen[kind][name]
+
+            def is_there(version: Json) -> bool:
+                return bool(version) and int(version["metadata"]["resourceVersion"]) >= wanted
+
+            async with self._changed:
+                async with asyncio.timeout(WAIT_SECONDS_MAX):
+                    await self._changed.wait_for(lambda: any(map(is_there, versions)))
+            self._written[kind, name] = next(n for n, version in enumerate(versions) if is_there(version))
+        return written
 
     async def _watch(self, kind: str) -> None:
         async for event, item in self.api.list_and_watch(PATHS[kind].format(NAMESPACE)):
@@ -314,6 +352,10 @@ class Model:
         template["metadata"]["annotations"] = {"cluster.serin.dev/fake": "true"} if fake else {}
         template["spec"]["terminationGracePeriodSeconds"] = 15
         return copy.deepcopy(md)
+
+    def its(self, what: str) -> str:
+        """The name of what belongs to it: a slot's Service, a route of its own."""
+        return f"{self.name}-{what}"
 
     def guest(self, route: str) -> Json:
         """Return spec.traffic for a route that others keep."""
@@ -408,6 +450,17 @@ class Model:
         """Apply the first version, and wait until it serves."""
         await self.apply(self.spec(version, **spec))
         await self.until(promoted(version))
+
+    async def until_answered_by(self, version: str) -> None:
+        """Wait until the gateway has heard of what the route says, and a version answers."""
+
+        async def answered() -> bool:
+            try:
+                return await self.world.answers(self.host) == version
+            except AssertionError:  # nobody is there yet
+                return False
+
+        await self.world.eventually(answered, f"{version} answers for {self.host}")
 
     async def until_verdict(self, version: str, verdict: str) -> None:
         """Wait until the record of a version says how it ended: the weight comes first."""
