@@ -432,6 +432,7 @@ FOUND_LATER = (
     FoundLater("the policy does not exist", Reason.POLICY_NOT_FOUND, "spec.rollout.policyRef.name"),
     FoundLater("there is no time zone of that name", Reason.INVALID_SPEC, "spec.windows"),
     FoundLater("a stage lists a gate that the policy lacks", Reason.INVALID_SPEC, "spec.rollout.stages"),
+    FoundLater("the soaks are longer than the deadline", Reason.INVALID_SPEC, "spec.rollout.timeouts.progress"),
     FoundLater(
         "the metric source is not in the operator's configuration",
         Reason.INVALID_SPEC,

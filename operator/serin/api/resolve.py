@@ -10,7 +10,7 @@ from typing import Any
 from serin.api.gates import Gate, Gates
 from serin.api.model_deployment import Rollout
 from serin.api.parse import InvalidSpec
-from serin.api.quantities import SecondsOrZero
+from serin.api.quantities import Seconds, SecondsOrZero
 from serin.api.reasons import Reason
 from serin.api.resource import ApiModel
 from serin.api.rollout_policy import (
@@ -85,13 +85,16 @@ def resolve_policy(rollout: Rollout, policy: RolloutPolicy | None) -> ResolvedPo
     unknown = unknown_gates(stages, gates)
     if unknown:
         return _unknown_gate(unknown[0], stages, rollout, policy)
+    timeouts = Timeouts.model_validate(_joined(base.timeouts, rollout.timeouts))
+    if _soaks_seconds(stages) >= timeouts.progress.seconds:
+        return _too_little_time(stages, timeouts, rollout)
     return ResolvedPolicy(
         source=_source(rollout, policy),
         metrics=Metrics.model_validate(_joined(base.metrics, rollout.metrics)),
         risk=Risk.model_validate(_joined(base.risk, rollout.risk)),
         gates=gates,
         stages=stages,
-        timeouts=Timeouts.model_validate(_joined(base.timeouts, rollout.timeouts)),
+        timeouts=timeouts,
         on_stable_down=rollout.on_stable_down or base.on_stable_down,
         warm_in=rollout.warm_in or base.warm_in,
         windows=base.windows,
@@ -119,6 +122,30 @@ def _unknown_gate(name: str, stages: Sequence[Stage], rollout: Rollout, policy: 
         field,
         f"stage {stage} lists the gate {name}, which {where} does not have; add the gate there, or take it "
         f"off the stage",
+    )
+
+
+def _soaks_seconds(stages: Sequence[Stage]) -> float:
+    """How long the stages last at least; a soak that may end early has no least."""
+    canaries = [stage.canary for stage in stages if stage.canary is not None]
+    bakes = [stage.bake for stage in stages if stage.bake is not None]
+    return sum(one.soak.seconds for one in canaries if not one.early) + sum(one.for_.seconds for one in bakes)
+
+
+def _too_little_time(stages: Sequence[Stage], timeouts: Timeouts, rollout: Rollout) -> InvalidSpec:
+    own_time = rollout.timeouts is not None and rollout.timeouts.progress is not None
+    field = (
+        "spec.rollout.timeouts.progress"
+        if own_time
+        else "spec.rollout.stages"
+        if rollout.stages
+        else "spec.rollout.policyRef.name"
+    )
+    soaks = Seconds.of(_soaks_seconds(stages))
+    return InvalidSpec(
+        field,
+        f"timeouts.progress, {timeouts.progress}, is over before the soaks are ({soaks} together), so that no rollout "
+        f"could end; give it more, or soak for less",
     )
 
 

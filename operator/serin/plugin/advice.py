@@ -55,19 +55,8 @@ def _short_soak(subject: Subject, setting: Setting) -> Iterator[Finding]:
             )
 
 
-def _too_little_time(subject: Subject, _: Setting) -> Iterator[Finding]:
-    soaks = sum(stage.soak_seconds for stage in subject.policy.stages)
-    progress = subject.policy.timeouts.progress.seconds
-    if soaks >= progress:
-        yield subject.finding(
-            "warning",
-            "timeouts.progress",
-            f"{span(progress)} are over before the soaks are ({span(soaks)}): no rollout can end; give more",
-        )
-
-
 def _too_little_traffic(subject: Subject, setting: Setting) -> Iterator[Finding]:
-    if setting.traffic is None or any(_too_little_time(subject, setting)):
+    if setting.traffic is None:
         return
     found = project(subject.policy.source, plan_of(subject.policy), setting.traffic)
     if not found.fits:
@@ -172,7 +161,6 @@ RULES: tuple[Callable[[Subject, Setting], Iterator[Finding]], ...] = (
     _unmeasurable,
     _bad_query,
     _short_soak,
-    _too_little_time,
     _too_little_traffic,
     _nothing_decides,
     _blind_stage,

@@ -61,8 +61,8 @@ def expect(attempt: Attempt, plan: Plan) -> Forecast:
     assert isinstance(gate, CompareGate | QueryGate)  # noqa: S101 - only these have an outlook
     state = next(one for one in attempt.gates if one.name == most)
     words = (
-        f"at {speed:.3g} requests/s gate {most} needs about {requests[most]} more requests of the candidate, so the"
-        f" rollout would take {hours(seconds)}; timeouts.progress leaves {hours(left)}"
+        f"at {per_second(speed)} requests/s gate {most} needs about {requests[most]:,} more requests of the candidate,"
+        f" so the rollout would take {hours(seconds)}; timeouts.progress leaves {hours(left)}"
     )
     return Forecast(requests, seconds, f"{words}; {_advice(gate, state, attempt, plan, proof, speed)}")
 
@@ -72,6 +72,11 @@ def hours(seconds: float) -> str:
     if seconds < 120:
         return f"{max(seconds, 0.0):.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.3g} h"
+
+
+def per_second(speed: float) -> str:
+    """A number of requests for people: '0.05', '12.5', '1,250'."""
+    return f"{speed:.3g}" if speed < 100 else f"{speed:,.0f}"
 
 
 def _outlook(

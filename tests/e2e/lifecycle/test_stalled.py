@@ -101,6 +101,11 @@ WHILE_SERVING = {
         _rollout(stages=[{"name": "x", "canary": {"weight": 50, "soak": "1s", "gates": ["absent"]}}]),
         "lists the gate absent",
     ),
+    "stalled-hurry": Case(
+        "the soaks are longer than the deadline",
+        _rollout(timeouts={"progress": "3s"}),
+        "3s, is over before the soaks are (4s together)",
+    ),
     "stalled-source": Case(
         "the metric source is not in the operator's configuration", _rollout(metrics={"source": "nowhere"}), "nowhere"
     ),
@@ -153,6 +158,7 @@ async def _stable_is_left_alone(world: World, iris: Model, md: Json) -> None:
 test_the_policy_does_not_exist = _story("stalled-policy", WHILE_SERVING["stalled-policy"])
 test_a_window_is_in_a_time_zone_that_nobody_knows = _story("stalled-zone", WHILE_SERVING["stalled-zone"])
 test_a_stage_lists_a_gate_that_is_not_there = _story("stalled-gate", WHILE_SERVING["stalled-gate"])
+test_the_deadline_comes_before_the_soaks_are_over = _story("stalled-hurry", WHILE_SERVING["stalled-hurry"])
 test_the_metric_source_is_unknown = _story("stalled-source", WHILE_SERVING["stalled-source"])
 test_the_preset_is_unknown = _story("stalled-preset", WHILE_SERVING["stalled-preset"])
 test_the_preset_cannot_measure_a_gate = _story("stalled-cannot", WHILE_SERVING["stalled-cannot"])

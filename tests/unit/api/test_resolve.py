@@ -119,6 +119,26 @@ def test_a_policy_that_is_not_there_is_a_reason_of_its_own() -> None:
             None,
         ),
         (
+            {"timeouts": {"progress": "37m"}},
+            None,
+            "spec.rollout.timeouts.progress",
+            "timeouts.progress, 37m, is over before the soaks are (37m together)",
+        ),
+        ({"timeouts": {"progress": "37m1s"}}, None, None, None),
+        (
+            {"stages": [{"name": "one", "canary": {"weight": 1, "soak": "5h"}}]},
+            None,
+            "spec.rollout.stages",
+            "timeouts.progress, 4h, is over before the soaks are (5h together)",
+        ),
+        ({"stages": [{"name": "one", "canary": {"weight": 1, "soak": "5h", "early": True}}]}, None, None, None),
+        (
+            REF,
+            {"timeouts": {"progress": "5m"}},
+            "spec.rollout.policyRef.name",
+            "timeouts.progress, 5m, is over before the soaks are",
+        ),
+        (
             REF,
             {"gates": None, "stages": [{"name": "s", "canary": {"weight": 1, "soak": "1m", "gates": ["slo"]}}]},
             "spec.rollout.policyRef.name",

@@ -118,7 +118,10 @@ def test_an_unknown_field_is_an_error_at_its_path() -> None:
         ),
         (
             {"timeouts": {"progress": "30m"}},
-            "warning timeouts.progress: 30 min are over before the soaks are (37 min): no rollout can end; give more",
+            (
+                "error spec.rollout.timeouts.progress: timeouts.progress, 30m, is over before the soaks are (37m"
+                " together), so that no rollout could end; give it more, or soak for less"
+            ),
         ),
         (
             {"gates": [GOOD["gates"][0] | {"required": False}, GOOD["gates"][1]]},

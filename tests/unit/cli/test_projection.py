@@ -73,8 +73,10 @@ def test_too_little_traffic_comes_with_the_margin_that_would_do() -> None:
     assert re.search(r"a margin of 0\.\d+ points would do", found.advice)
 
 
-def test_soaks_beyond_the_deadline_do_not_fit_whatever_the_traffic() -> None:
-    _, found = projected("timeouts: {progress: 20m}", 5000.0)
+def test_soaks_that_may_end_early_do_not_fit_when_they_are_longer_than_the_deadline() -> None:
+    """Without `early` such a policy is refused: it could never end in time."""
+    stages = "stages: [{name: all, canary: {weight: 50, soak: 5h, early: true}}]"
+    _, found = projected(stages, 5000.0)
     assert not found.fits
     assert found.advice is not None
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from serin.rollout.evidence import waiting_gates
-from serin.rollout.forecast import expect, hours
+from serin.rollout.forecast import expect, hours, per_second
 from serin.rollout.plan import Bake, Canary
 from serin.rollout.state import Attempt, Kind
 from serin.stats import Counts
@@ -50,6 +50,16 @@ def test_too_little_traffic_for_the_deadline_comes_with_the_margin_that_would_do
     assert advice is not None
     assert "a margin of" in advice
     assert "timeouts.progress leaves 30 min" in advice
+
+
+def test_a_rate_is_written_as_people_write_it() -> None:
+    assert [per_second(speed) for speed in (0.05, 12.5, 99.96, 1000.0, 52_340.4)] == [
+        "0.05",
+        "12.5",
+        "100",
+        "1,000",
+        "52,340",
+    ]
 
 
 def test_soaks_longer_than_the_deadline_have_no_margin_that_would_do() -> None:
