@@ -146,6 +146,10 @@ bench-evaluate: setup ## a million rows: memory, and whose processor time it is
 soak-crash: tools ## die before and after every write of five kinds of rollout (about 20 minutes)
 	$(BIN)/python -m tests.bench.soak crash
 
+.PHONY: soak-acts
+soak-acts: tools ## die before and after every write of first deployments, going back, deletion and so on (about 20 minutes)
+	$(BIN)/python -m tests.bench.soak acts
+
 .PHONY: soak-kills
 soak-kills: tools ## 50 random kills over at least ten rollouts, the API server restarted in between (about 5 minutes)
 	$(BIN)/python -m tests.bench.soak kills

@@ -8,17 +8,20 @@ import collections
 import os
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 
 from tests.cluster import Cluster
 from tests.demo import manifests
 from tests.demo.stage import NotReached, Stage
 from tests.e2e.resilience import quick, steady
+from tests.e2e.resilience.acts import ACTS
 from tests.e2e.resilience.candidates import CANDIDATES
 from tests.e2e.resilience.kills import rampage, summary
 from tests.e2e.resilience.outages import outage as away
 from tests.e2e.resilience.outcome import Ending
+from tests.e2e.resilience.plays import Cue, House, houses, play
+from tests.e2e.resilience.scene import Scene
 from tests.e2e.resilience.sweep import Point, faults, stub_stages, sweep, undisturbed
 
 FOLDER = manifests.REPOSITORY / "build" / "soak"
@@ -49,6 +52,29 @@ async def crash(cluster: Cluster, folder: Path) -> list[str]:
     missed = sum(not result.crashed for result in results)
     print(f"{len(results)} of {len(points)} points, {missed} of them not reached")
     return found + [f"only {len(results)} of {len(points)} points were tried"] * (len(results) < len(points))
+
+
+async def acts(cluster: Cluster, folder: Path) -> list[str]:
+    """Die before and after each write of all that is no trial: first deployments, going back, deletion, and so on."""
+    async with houses(cluster, folder, [f"acts-{number}" for number in range(WORKERS)]) as places:
+        wanted: dict[str, Scene] = {}
+        cues: list[Cue] = []
+        peace = await asyncio.gather(*(_in_peace(place, list(ACTS)[n::WORKERS]) for n, place in enumerate(places)))
+        for act, scene, writes in (one for found in peace for one in found):
+            print(f"{act}:\n  " + "\n  ".join([*scene.lines, f"weights {scene.walk}", *writes]))
+            wanted[act] = scene
+            cues += [Cue(act, when, at) for at in range(1, len(writes) + 1) for when in ("before", "after")]
+        results = await play(places, cues, wanted)
+    for act in ACTS:
+        of_act = [result for result in results if result.cue.act == act]
+        crashed = sum(result.crashed for result in of_act)
+        print(f"{act:<16} {crashed} crashes, {sum(not result.fault for result in of_act)} of {len(of_act)} as in peace")
+    found = [f"{result.cue}: {result.fault}" for result in results if result.fault]
+    return found + [f"only {len(results)} of {len(cues)} cues were tried"] * (len(results) < len(cues))
+
+
+async def _in_peace(house: House, names: Sequence[str]) -> list[tuple[str, Scene, list[str]]]:
+    return [(name, *await house.in_peace(name)) for name in names]
 
 
 async def kills(cluster: Cluster, folder: Path) -> list[str]:
@@ -96,6 +122,7 @@ async def traffic(cluster: Cluster, folder: Path) -> list[str]:
 
 SOAKS: dict[str, Callable[[Cluster, Path], Coroutine[None, None, list[str]]]] = {
     "crash": crash,
+    "acts": acts,
     "kills": kills,
     "outage": outage,
     "traffic": traffic,
