@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -37,8 +38,9 @@ class Scene:
 
     def differs(self, wanted: Scene) -> str:
         """Say in what it is not the other; "" when they are equal."""
-        missing = [f"missing: {line}" for line in wanted.lines if line not in self.lines]
-        surplus = [f"surplus: {line}" for line in self.lines if line not in wanted.lines]
+        here, there = Counter(self.lines), Counter(wanted.lines)
+        missing = [f"missing: {line}" for line in (there - here).elements()]
+        surplus = [f"surplus: {line}" for line in (here - there).elements()]
         walk = [f"weights {self.walk}, wanted {wanted.walk}"] * (self.walk != wanted.walk)
         return "\n".join(missing + surplus + walk)
 
@@ -101,8 +103,9 @@ def _belongs(one: Json, name: str) -> bool:
 
 
 def _without_names(line: str, name: str) -> str:
-    # A revision is called name-version-digest.
+    # A revision is called name-version-digest, a Job name-v-digest or name-r-digest; the digests have the name in them.
     line = re.sub(rf"\b{name}-(\d+)-[a-z0-9]{{5}}\b", r"<revision \1>", line)
+    line = re.sub(rf"\b{name}-([vr])-[a-z0-9]{{10}}\b", r"<Job \1>", line)
     return line.replace(name, "<name>")
 
 
