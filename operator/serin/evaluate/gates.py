@@ -115,6 +115,9 @@ def _figures(gate: Gate, one: Evaluated) -> Iterator[tuple[str, Estimate]]:
         # A feature that training did not have, or had as another type, has drifted by nobody knows how much.
         for name in one.gathered.survey.columns:
             yield f"column={name}", one.drift.get(name) or _unknown(gate)
+        # One that only training had: a model that fills it in answers all the same, from less than it learnt with.
+        for name in one.lost:
+            yield f"column={name}", _unknown(gate)
         return
     if gate.metric in FAIRNESS:
         assert gate.group is not None  # noqa: S101 - the configuration has been checked
@@ -190,7 +193,7 @@ def _judged(config: Config, limit: _Limit, one: _Seen, holm: tuple[float, bool] 
     elif not one.found.known:
         why = "it is not known: not defined on these rows, or nobody said it"
         if one.found.measure.name == DRIFT:
-            why = "it is not known: the training data have no such column, or one of another type"
+            why = "it is not known: only one of data and training has such a column, or it is of another type"
     elif one.found.rows < rows_min:
         needed = max(rows_needed(one.found, limit.value, confidence, rows_min) or rows_min, rows_min)
         why = f"rests on {one.found.rows} rows, fewer than rowsMin; about {needed:,} would tell"

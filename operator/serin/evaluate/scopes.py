@@ -60,6 +60,8 @@ class Evaluated:
     fairness: Mapping[str, Figures]
     stable_fairness: Mapping[str, Figures]
     drift: Figures
+    lost: tuple[str, ...] = ()
+    """Features of the training data that the file has no column of."""
 
 
 def evaluate(config: Config, gathered: Gathered, snapshot: TrainingSnapshot | None) -> Evaluated:
@@ -76,7 +78,10 @@ def evaluate(config: Config, gathered: Gathered, snapshot: TrainingSnapshot | No
     with ThreadPoolExecutor() as threads:
         arms = dict(zip(gathered.arms, threads.map(of_arm, gathered.arms), strict=True))
     drift: Figures = {}
+    lost: tuple[str, ...] = ()
     if snapshot is not None:
+        there = set(gathered.survey.source.columns())
+        lost = tuple(name for name in snapshot.columns if name not in there)
         for name, counts in gathered.drift.items():
             trained = np.asarray(snapshot.columns[name].counts, dtype=np.float64)
             (drift[name],) = estimates(drift_measure(counts, trained), gathered.resamples).values()
@@ -86,7 +91,7 @@ def evaluate(config: Config, gathered: Gathered, snapshot: TrainingSnapshot | No
         ScopeFigures(kind, section, name, len(rows), of_candidate, of_stable, view.comparison(rows))
         for (kind, section, name, rows), of_candidate, of_stable in zip(parts, candidate, stable, strict=True)
     )
-    return Evaluated(gathered, scopes, fair, stable_fair, drift)
+    return Evaluated(gathered, scopes, fair, stable_fair, drift, lost)
 
 
 def positive_second(config: Config, target: Codes, scores: Floats) -> tuple[Codes, Floats]:

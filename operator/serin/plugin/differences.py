@@ -40,9 +40,7 @@ _LEFT_OUT = frozenset({"contentHash", "scheme", "deployment"})
 
 def differences(before: Raw, after: Raw) -> Differences:
     """Compare two raw ModelRevisions."""
-    specs = [
-        {name: value for name, value in part(one, "spec").items() if name not in _LEFT_OUT} for one in (before, after)
-    ]
+    specs = [_content(one) for one in (before, after)]
     names = [str(part(one, "metadata").get("name")) for one in (before, after)]
     return Differences(names[0], names[1], tuple(_walk("", specs[0], specs[1])))
 
@@ -56,6 +54,18 @@ def render_differences(found: Differences) -> RenderableType:
     for one in found.fields:
         made.add_row(*cells([one.field, Text(_shown(one.before), "red"), Text(_shown(one.after), "green")]))
     return Group(head, Text(), made)
+
+
+def _content(revision: Raw) -> Raw:
+    """The spec, with the digest that a Job has found where nobody wrote one: the same uri may mean other files."""
+    found = {name: value for name, value in part(revision, "spec").items() if name not in _LEFT_OUT}
+    pinned = part(part(revision, "status"), "artifact").get("digest")
+    model = part(found, "model")
+    if pinned is not None and model.get("digest") is None and found.get("polled") is None:
+        found["model"] = {**model, "digest": pinned}
+    elif model.get("digest") is None and (polled := part(found, "polled").get("digest")) is not None:
+        found["model"] = {**model, "digest": polled}
+    return found
 
 
 def _walk(at: str, before: Any, after: Any) -> Iterator[Difference]:

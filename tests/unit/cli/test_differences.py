@@ -29,6 +29,18 @@ def test_a_revision_is_like_itself_whatever_became_of_it() -> None:
     assert differences(revision(), other).fields == ()
 
 
+def test_files_that_differ_behind_one_uri_are_a_difference() -> None:
+    """Nobody wrote a digest, and the tag was moved between two labels: what a Job or a poll found is all that tells."""
+    before, after, polled = revision(), revision(), revision()
+    for one, digest in ((before, "sha256:aa"), (after, "sha256:bb")):
+        one["spec"]["model"] = {"name": "iris", "uri": "oci://registry.example/iris:best"}
+        one["status"] = {"artifact": {"digest": digest}}
+    polled["spec"] |= {"model": before["spec"]["model"], "polled": {"digest": "sha256:cc"}}
+    (found,) = differences(before, after).fields
+    assert found == Difference("model.digest", "sha256:aa", "sha256:bb")
+    assert Difference("model.digest", "sha256:aa", "sha256:cc") in differences(before, polled).fields
+
+
 def test_an_entry_in_front_of_the_others_is_one_difference() -> None:
     other = revision()
     container(other)["env"].insert(0, {"name": "CACHE", "value": "1"})
