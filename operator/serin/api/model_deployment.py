@@ -123,7 +123,8 @@ class ModelDeploymentSpec(ApiModel):
     rollout: Rollout = Field(default_factory=Rollout)
     """How a new revision is tried."""
     revision_history_limit: Annotated[int, Field(ge=0, le=100)] = 10
-    """How many ModelRevisions are kept besides stable and candidate. Their records go with them."""
+    """How many ModelRevisions are kept besides stable and candidate. The oldest go first, with their records and with
+    the memory that they were rejected; the one that was stable before goes last."""
     retain: bool = False
     """Whether the ModelRevisions, with their records and verdicts, stay when this object is deleted. They are then
     nobody's: delete them by their label when they are no longer needed."""

@@ -106,7 +106,7 @@ def observe(raw: Json, md: ModelDeployment, cache: Cache, memory: Memory, state:
             past={name: _past(obj, md) for name, obj in revisions.items()},
             attempts={name: int((obj.get("status") or {}).get("attempts") or 0) for name, obj in revisions.items()},
             rejected_as=rejected_twin(revision, revisions, found),
-            known_good=_known_good(revisions, md) if actions else (),
+            known_good=known_good(revisions, md) if actions else (),
             acts=acts_of(actions, memory),
             health=_health(deployments, pods, memory.unwritten, resolving),
             occupants=_occupants(state, deployments, pods),
@@ -206,8 +206,8 @@ def _past(revision: Json, md: ModelDeployment) -> Past:
     return Past.STABLE if was_stable_for(revision) == md.metadata.uid else Past.UNTRIED
 
 
-def _known_good(revisions: Mapping[str, Json], md: ModelDeployment) -> tuple[Target, ...]:
-    """What could take over from a stable revision that a person rolls back."""
+def known_good(revisions: Mapping[str, Json], md: ModelDeployment) -> tuple[Target, ...]:
+    """What could take over from a stable revision that a person rolls back; what was promoted last comes first."""
     good = [obj for obj in revisions.values() if _past(obj, md) is Past.STABLE]
     good.sort(
         key=lambda obj: (last_promotion(obj.get("status") or {}), obj["metadata"].get("creationTimestamp", "")),

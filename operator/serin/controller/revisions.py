@@ -11,7 +11,7 @@ from serin.controller.cache import Cache
 from serin.controller.claims import Claims, Refusal, Stop
 from serin.controller.ensuring import Ensurer
 from serin.controller.kube import DEPLOYMENT, MODEL_REVISION, Conflict, Forbidden, Invalid, Kube
-from serin.controller.observe import View
+from serin.controller.observe import View, known_good
 from serin.rollout.decision import Decision, Pin, Workload
 from serin.rollout.record import is_recorded, with_outcome
 from serin.rollout.state import Outcome
@@ -134,7 +134,8 @@ class Revisions:
     async def prune(self, view: View, decision: Decision) -> None:
         """Beyond the limit the oldest revisions go, never one that serves, is on trial, or has pods.
 
-        Nor one that a ModelDeployment of the same name has left to stay.
+        Nor one that a ModelDeployment of the same name has left to stay. The one that a rollback of stable would go
+        back to goes last: it is older than all candidates that were rejected since, and worth more than they are.
         """
         state = decision.state
         kept = {placed.revision for placed in (state.stable, state.candidate) if placed is not None}
@@ -143,12 +144,17 @@ class Revisions:
         if state.instead is not None:
             kept.add(state.instead.revision)
         kept |= {tenant.revision for tenant in view.seen.occupants}
-        old = sorted(
-            (obj for name, obj in view.revisions.items() if name not in kept and is_of(obj, view.md)),
-            key=lambda obj: (obj["metadata"].get("creationTimestamp", ""), obj["metadata"]["name"]),
-        )
+        before = next((one.revision for one in known_good(view.revisions, view.md) if one.revision not in kept), None)
+
+        def worth(obj: Json) -> tuple[bool, str, str]:
+            metadata = obj["metadata"]
+            return metadata["name"] == before, metadata.get("creationTimestamp", ""), metadata["name"]
+
+        ours = [obj for name, obj in view.revisions.items() if name not in kept and is_of(obj, view.md)]
+        old = sorted(ours, key=worth)
         surplus = len(old) - view.md.spec.revision_history_limit
         for obj in old[: max(surplus, 0)]:
             name, namespace = obj["metadata"]["name"], obj["metadata"]["namespace"]
             await self._kube.delete(DEPLOYMENT, namespace, name)
             await self._kube.delete(MODEL_REVISION, namespace, name)
+            self._cache.remove("ModelRevision", obj)  # else the look before the watch has told deletes it once more

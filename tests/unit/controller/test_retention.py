@@ -49,6 +49,32 @@ def test_retain_takes_the_owner_off_and_gives_it_back() -> None:
     run(story())
 
 
+def add_revision(desk: Desk, like: str, name: str, created: str, **status: Any) -> None:
+    """Another revision of the same ModelDeployment, from long ago."""
+    raw = desk.kube.objects["ModelRevision", like]
+    metadata = {**raw["metadata"], "name": name, "uid": f"uid-{name}", "creationTimestamp": created}
+    desk.cache.put("ModelRevision", desk.kube.put({**raw, "metadata": metadata, "status": status}))
+
+
+@pytest.mark.parametrize(("limit", "left"), [(3, "before second third"), (2, "before third"), (1, "before"), (0, "")])
+def test_beyond_the_limit_the_oldest_go_and_what_was_stable_before_goes_last(limit: int, left: str) -> None:
+    """Three candidates were rejected since; without that one a rollback of stable had nothing to go back to."""
+
+    async def story() -> None:
+        desk = Desk(md(rollout=ROLLOUT))
+        revision = await promoted(desk, "1")
+        add_revision(desk, revision, "before", "2020-01-01T00:00:00Z", verdict="Stable", wasStable=True)
+        for month, name in enumerate(("first", "second", "third"), 2):
+            add_revision(desk, revision, name, f"2020-{month:02}-01T00:00:00Z", verdict="Rejected")
+        desk.user_applies(md(rollout=ROLLOUT, revisionHistoryLimit=limit))
+        await desk.look()
+        found = {name for kind, name in desk.kube.objects if kind == "ModelRevision"}
+        assert found == {revision, *left.split()}
+        assert not [one for one in await desk.look() if "delete" in one], "each goes once"
+
+    run(story())
+
+
 def leave(desk: Desk) -> None:
     """The ModelDeployment is deleted, and what is owned goes with it."""
     for key, obj in list(desk.kube.objects.items()):
