@@ -11,6 +11,9 @@ and removed under an exclusive one. Whoever comes second waits for the first and
 An entry is not trusted: whoever takes from it hashes what is taken. So a spoilt disk, or another pod that writes
 into the folder, costs a download and never a wrong model. It does not keep secrets: who can read the folder can read
 every model in it.
+
+Nor does anything depend on it: what the volume does to us, full, read-only or gone, is `CacheUnusable`, which nobody
+outside the fetch and the resolve sees.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +33,10 @@ from serin.artifacts.limits import Deadline
 from serin.artifacts.locks import locked, locked_if_free
 
 _RESERVED = "reserved"
+
+
+class CacheUnusable(Exception):
+    """The folder cannot be written; an artifact comes without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +90,19 @@ class Cache:
 
     @contextmanager
     def reading(self, digest: Digest, deadline: Deadline) -> Iterator[Entry | None]:
-        """Give an entry, kept while it is read; waits for whoever downloads it.
+        """Give an entry, kept while it is read; waits for whoever downloads it. A folder may be read-only.
 
         Raises:
             ArtifactError: TimedOut.
         """
-        with locked(self._lock(digest.hex), deadline, shared=True):
-            entry = self._entry(digest)
+        with ExitStack() as stack:
+            entry = None
+            with suppress(OSError):
+                stack.enter_context(locked(self._lock(digest.hex), deadline, shared=True))
+                entry = self._entry(digest)
             if entry is not None:
-                os.utime(self._folder(digest) / "entry.json")
+                with suppress(OSError):
+                    os.utime(self._folder(digest) / "entry.json")
             yield entry
 
     @contextmanager
@@ -102,10 +113,13 @@ class Cache:
 
         Raises:
             ArtifactError: TimedOut.
+            CacheUnusable: as it says.
         """
-        with locked(self._lock(key), deadline):
+        with ExitStack() as stack:
             folder = self.root / "partial" / key
-            folder.mkdir(parents=True, exist_ok=True)
+            with _usable():
+                stack.enter_context(locked(self._lock(key), deadline))
+                folder.mkdir(parents=True, exist_ok=True)
             yield folder
 
     def has(self, digest: Digest) -> bool:
@@ -116,8 +130,17 @@ class Cache:
         """The folder with an entry's files."""
         return self._folder(entry.digest) / FILES
 
-    def publish(self, folder: Path, entry: Entry) -> None:
-        """Make a collected folder an entry, by one rename; it is moved away."""
+    def publish(self, folder: Path, entry: Entry) -> bool:
+        """Make a collected folder an entry, by one rename; it is moved away. Returns whether that could be."""
+        try:
+            self._publish(folder, entry)
+        except OSError:
+            self.give_up(folder)
+            return False
+        self.trim()
+        return True
+
+    def _publish(self, folder: Path, entry: Entry) -> None:
         for path in (folder / FILES).rglob("*"):
             if path.is_file():
                 path.chmod(0o444)
@@ -136,23 +159,41 @@ class Cache:
         except OSError:
             self._remove(folder)  # the same content came under another uri meanwhile
 
+    def give_up(self, folder: Path) -> None:
+        """Remove what a download collected, and what it has reserved."""
+        with suppress(OSError):
+            self._remove(folder)
+
     def drop(self, digest: Digest, deadline: Deadline) -> None:
         """Remove an entry that turned out to be spoilt.
 
         Raises:
             ArtifactError: TimedOut.
+            CacheUnusable: as it says.
         """
-        with locked(self._lock(digest.hex), deadline):
+        with _usable(), locked(self._lock(digest.hex), deadline):
             self._remove(self._folder(digest))
 
-    def make_room(self, folder: Path | None, size: int) -> bool:
+    def trim(self) -> None:
+        """Remove the least recently used that are too much: a source may have said no size, or a wrong one."""
+        with suppress(OSError):
+            self._make_room(None, 0)
+
+    def make_room(self, folder: Path, size: int) -> bool:
         """Remove the least recently used until a download fits; what is in use stays.
 
         Args: folder: where the download goes, reserved in it for the eyes of others. size: its bytes, 0 when the
         source does not say.
 
         Returns: whether it fits.
+
+        Raises:
+            CacheUnusable: as it says.
         """
+        with _usable():
+            return self._make_room(folder, size)
+
+    def _make_room(self, folder: Path | None, size: int) -> bool:
         shutil.rmtree(self.root / "trash", ignore_errors=True)
         if folder is not None:
             (folder / _RESERVED).write_text(str(size))
@@ -207,3 +248,11 @@ class Cache:
 
     def _lock(self, key: str) -> Path:
         return self.root / "locks" / key
+
+
+@contextmanager
+def _usable() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CacheUnusable from error

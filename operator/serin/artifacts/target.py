@@ -64,7 +64,7 @@ class Target:
             return False
 
     def download(self, key: str) -> Path:
-        """Return the work folder of a download that no cache keeps; one of another key is removed."""
+        """Return the work folder of a download; one of another key is removed."""
         downloads = self._work / "download"
         for path in downloads.iterdir() if downloads.is_dir() else ():
             if path.name != key:
@@ -72,6 +72,10 @@ class Target:
         folder = downloads / key
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    def forget_downloads(self) -> None:
+        """Remove what killed calls have left, because it comes from elsewhere."""
+        shutil.rmtree(self._work / "download", ignore_errors=True)
 
     def staging(self) -> Path:
         """Return an empty folder in which the artifact is put together."""
