@@ -95,6 +95,7 @@ class _Fetch:
         place = parse_uri(self.uri, plain_http=self.around.policy.plain_http)
         self.vouched = (self.trusted and self.digest is not None) or names_content(place)
         if self.digest is not None and self.target.holds(self.digest):
+            self.target.forget_work()
             return Fetched(self.uri, self.digest, 0, 0, False, False)
         if self.digest is not None and self.cache is not None:
             return self._through(self.cache, self.digest)

@@ -74,8 +74,15 @@ class Target:
         return folder
 
     def forget_downloads(self) -> None:
-        """Remove what killed calls have left, because it comes from elsewhere."""
+        """Remove what killed calls have left, because it comes from elsewhere.
+
+        The work folder itself stays: it says that what lies beside it is ours until there is a marker.
+        """
         shutil.rmtree(self._work / "download", ignore_errors=True)
+
+    def forget_work(self) -> None:
+        """Remove what a call has left that was killed when all was in place."""
+        shutil.rmtree(self._work, ignore_errors=True)
 
     def staging(self) -> Path:
         """Return an empty folder in which the artifact is put together."""
