@@ -7,7 +7,7 @@ a source is written to both and hashed once; only what the cache had is read fro
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from serin.artifacts.digest import Digest, check_paths, digest_of_files
 from serin.artifacts.errors import ArtifactError
 from serin.artifacts.failures import local_failures
 from serin.artifacts.limits import Deadline, Limits, Policy
-from serin.artifacts.pickles import is_pickle, refuse_pickles
+from serin.artifacts.pickles import look_for_pickles, refuse_pickles
 from serin.artifacts.source import Offer, Source
 from serin.artifacts.sources import Surroundings, source_of
 from serin.artifacts.target import Target, copy_hashed
@@ -199,7 +199,8 @@ class _Fetch:
             if spent:
                 archive.unlink()
         if not (self.vouched or self.around.policy.pickles):
-            refuse_pickles(_pickles_in(staged))
+            unpacked = {path.relative_to(staged).as_posix(): path for path in staged.rglob("*") if path.is_file()}
+            refuse_pickles(look_for_pickles(unpacked))
         kept = {names[file.path]: file.digest for file in entry.files if file.path not in packed}
         self.target.finish(entry.digest, kept)
 
@@ -252,12 +253,6 @@ def _is_consistent(entry: Entry) -> bool:
     except ArtifactError:
         return False
     return entry.digest == (entry.files[0].digest if entry.single else digest_of_files(digests))
-
-
-def _pickles_in(folder: Path) -> Iterable[str]:
-    for path in folder.rglob("*"):
-        if path.is_file() and is_pickle(path):
-            yield path.relative_to(folder).as_posix()
 
 
 def _link_or_move(source: Path, target: Path, _path: str) -> None:

@@ -18,7 +18,7 @@ from serin.artifacts.digest import Digest
 from serin.artifacts.failures import local_failures
 from serin.artifacts.fetching import CLAIMS, entry_of
 from serin.artifacts.limits import Deadline, Limits, Policy
-from serin.artifacts.pickles import is_pickle, is_pickle_by_name, refuse_pickles
+from serin.artifacts.pickles import Pickle, is_pickle_by_name, look_for_pickles, refuse_pickles
 from serin.artifacts.source import Offer, Source
 from serin.artifacts.sources import Surroundings, source_of
 from serin.artifacts.uri import names_content, parse_uri
@@ -59,7 +59,7 @@ def resolve(
         offer = look(source, limits, deadline, None)
         vouched = policy.pickles or names_content(parse_uri(uri, plain_http=policy.plain_http))
         if not vouched:
-            refuse_pickles(file.path for file in offer.files if is_pickle_by_name(file.path))
+            refuse_pickles({file.path: Pickle() for file in offer.files if is_pickle_by_name(file.path)})
         if offer.digest is not None and offer.size is not None:
             return Resolved(offer.uri, offer.digest, offer.size, offer.media)
         got = None
@@ -80,7 +80,7 @@ def _through(
         got = collect(source, offer, None, limits, deadline, None, keep=folder if fits else None)
         if got.kept:
             if not vouched:
-                refuse_pickles(file.path for file in offer.files if is_pickle(folder / FILES / file.path))
+                refuse_pickles(look_for_pickles({file.path: folder / FILES / file.path for file in offer.files}))
             cache.publish(folder, entry_of(offer, got))
         elif fits:
             cache.give_up(folder)
