@@ -22,9 +22,9 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from serin.artifacts.collect import FILES
@@ -33,6 +33,9 @@ from serin.artifacts.limits import Deadline
 from serin.artifacts.locks import locked, locked_if_free
 
 _RESERVED = "reserved"
+_NAMES_MAX = 100
+"""Names of one entry that are kept; whoever has another is asked once more."""
+_DAMAGED = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
 class CacheUnusable(Exception):
@@ -58,12 +61,16 @@ class Entry:
     size: int
     """Bytes of all files."""
     files: tuple[CachedFile, ...]
+    names: Mapping[str, str] | None = None
+    """What uris that do not say it themselves call the one file, by uri; None in a record of an older version."""
 
     def to_json(self) -> str:
         """Return the record."""
         files = [{"path": file.path, "digest": file.digest, "packed": file.packed} for file in self.files]
+        named = {} if self.names is None else {"names": dict(self.names)}
         return json.dumps(
             {"digest": self.digest, "single": self.single, "media": self.media, "size": self.size, "files": files}
+            | named
         )
 
     @classmethod
@@ -71,13 +78,17 @@ class Entry:
         """Return the entry of a record.
 
         Raises:
-            ValueError, KeyError, TypeError, OverflowError, RecursionError: it is damaged.
+            ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError: it is damaged.
         """
         record = json.loads(text)
         files = tuple(CachedFile(it["path"], Digest(it["digest"]), bool(it["packed"])) for it in record["files"])
         if not all(isinstance(file.path, str) for file in files):
             raise TypeError("a path is text")
-        return cls(Digest(record["digest"]), bool(record["single"]), record["media"], int(record["size"]), files)
+        names = record.get("names")
+        if names is not None and not all(isinstance(name, str) for name in names.values()):
+            raise TypeError("a name is text")
+        size = int(record["size"])
+        return cls(Digest(record["digest"]), bool(record["single"]), record["media"], size, files, names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +155,7 @@ class Cache:
         for path in (folder / FILES).rglob("*"):
             if path.is_file():
                 path.chmod(0o444)
-        record = folder / "entry.json"
-        with record.open("w") as file:
-            file.write(entry.to_json())
-            file.flush()
-            os.fsync(file.fileno())
+        _write_record(folder, entry)
         (folder / _RESERVED).unlink(missing_ok=True)
         target = self._folder(entry.digest)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -173,6 +180,17 @@ class Cache:
         """
         with _usable(), locked(self._lock(digest.hex), deadline):
             self._remove(self._folder(digest))
+
+    def name(self, entry: Entry, uris: Iterable[str], name: str) -> Entry:
+        """Note what uris call the one file of an entry, to be called while it is read; a note that fails costs nothing.
+
+        Returns: the entry with these names. Of two that note at once one is lost, and asked for again.
+        """
+        names = {**(entry.names or {}), **dict.fromkeys(uris, name)}
+        named = replace(entry, names=dict(list(names.items())[-_NAMES_MAX:]))
+        with suppress(OSError):
+            _write_record(self._folder(entry.digest), named)
+        return named
 
     def trim(self) -> None:
         """Remove the least recently used that are too much: a source may have said no size, or a wrong one."""
@@ -229,7 +247,7 @@ class Cache:
     def _entry(self, digest: Digest) -> Entry | None:
         try:
             entry = Entry.from_json((self._folder(digest) / "entry.json").read_text())
-        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        except (OSError, *_DAMAGED):
             return None
         return entry if entry.digest == digest else None
 
@@ -248,6 +266,16 @@ class Cache:
 
     def _lock(self, key: str) -> Path:
         return self.root / "locks" / key
+
+
+def _write_record(folder: Path, entry: Entry) -> None:
+    """Write what an entry is; whoever reads it meanwhile finds the old record or the new one."""
+    record = folder / f"entry.{uuid.uuid4().hex}"
+    with record.open("w") as file:
+        file.write(entry.to_json())
+        file.flush()
+        os.fsync(file.fileno())
+    record.rename(folder / "entry.json")
 
 
 @contextmanager

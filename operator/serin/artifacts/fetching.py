@@ -1,13 +1,14 @@
 """Bring an artifact into a folder: from the cache if it is there, else from its source, and into the cache with it.
 
-What a source cannot reach it cannot stop: with the artifact in the cache no source is asked at all. And what comes from
+What a source cannot reach it cannot stop: with the artifact in the cache no source is asked at all, but for the name
+of a single layer that the cache has from elsewhere, once. And what comes from
 a source is written to both and hashed once; only what the cache had is read from there, and hashed on its way.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,7 +124,7 @@ class _Fetch:
                     got = self._collect(source, offer, digest, keep if fits else None)
                     if fits and not got.kept:
                         cache.give_up(keep)
-                    held = got.kept and cache.publish(keep, entry_of(offer, got))
+                    held = got.kept and cache.publish(keep, entry_of(offer, got, self._nameless(offer)))
                 return self._placed(offer, got, digest, held=held)
         return self._directly(*self._look(digest), digest)
 
@@ -160,6 +161,7 @@ class _Fetch:
 
         if not _is_consistent(entry):
             return False
+        entry = self._named(cache, entry)
         self.target.forget_downloads()  # the volume may have no room for both
         try:
             self._place(cache.files_of(entry), entry, copy, scratch=True)
@@ -212,11 +214,29 @@ class _Fetch:
         Raises:
             ArtifactError: Unsafe.
         """
-        place = parse_uri(self.where, plain_http=self.around.policy.plain_http)
-        own = file_name(place) if entry.single else None
+        own = (self._own_name() or (entry.names or {}).get(self.where)) if entry.single else None
         names = {file.path: own or file.path for file in entry.files}
         check_paths(names.values())
         return names
+
+    def _named(self, cache: Cache, entry: Entry) -> Entry:
+        """The entry with what this uri calls its one file.
+
+        A manifest says it and the uri does not, so the registry is asked for that, and for no layer. If it does not
+        answer there is an error: under another's name the model server would not find its file.
+        """
+        known = entry.names is None or self.where in entry.names  # an older record is taken at its word
+        if known or not entry.single or self._own_name() is not None:
+            return entry
+        _, offer = self._look(entry.digest)
+        return cache.name(entry, self._nameless(offer), offer.files[0].path) if offer.single else entry
+
+    def _own_name(self) -> str | None:
+        return file_name(parse_uri(self.where, plain_http=self.around.policy.plain_http))
+
+    def _nameless(self, offer: Offer) -> tuple[str, ...]:
+        """The uris of this call that do not say what a single file is called."""
+        return (self.where, offer.uri) if self._own_name() is None and offer.single else ()
 
     def _packed(self, entry: Entry, names: Mapping[str, str]) -> list[str]:
         if not self.around.policy.unpack:
@@ -230,10 +250,14 @@ def _key(digest: Digest | None) -> str:
     return digest.hex if digest is not None else "unpinned"
 
 
-def entry_of(offer: Offer, got: Collected) -> Entry:
-    """Return the record of what was collected."""
+def entry_of(offer: Offer, got: Collected, uris: Iterable[str] = ()) -> Entry:
+    """Return the record of what was collected.
+
+    Args: uris: those that mean it and do not say what a single file is called.
+    """
     files = tuple(CachedFile(file.path, got.digests[file.path], file.packed) for file in offer.files)
-    return Entry(got.digest, offer.single, offer.media, got.size, files)
+    names = dict.fromkeys(uris, offer.files[0].path)
+    return Entry(got.digest, offer.single, offer.media, got.size, files, names)
 
 
 class _Spoilt(Exception):
@@ -250,6 +274,8 @@ def _is_consistent(entry: Entry) -> bool:
         return False
     try:
         check_paths(digests)
+        for name in (entry.names or {}).values():
+            check_paths([name])
     except ArtifactError:
         return False
     return entry.digest == (entry.files[0].digest if entry.single else digest_of_files(digests))
