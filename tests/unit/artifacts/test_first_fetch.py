@@ -75,6 +75,28 @@ def test_what_others_write_into_the_cache_on_the_way_reaches_no_target(tmp_path:
     assert kept.read_bytes() != MODEL
 
 
+_READS = """
+import sys
+from pathlib import Path
+from serin.artifacts import Cache, Digest, fetch
+work, uri, digest = Path(sys.argv[1]), sys.argv[2], Digest(sys.argv[3])
+def tell(event, arguments):
+    if event == "open" and str(arguments[0]).endswith("model.bin") and "r" in str(arguments[1]):
+        print(Path(arguments[0]).relative_to(work).parts[0], flush=True)
+sys.addaudithook(tell)
+for name in ("first", "second"):
+    fetch(uri, digest, work / name, cache=Cache(work / "cache", 1 << 30), claims=work / "claims")
+    print("done", flush=True)
+"""
+
+
+def test_what_a_call_has_written_and_hashed_it_does_not_read_again(tmp_path: Path, claims: Path) -> None:
+    """The first reads its source alone, the second the cache alone; by what Python's audit hooks see opened."""
+    command = [sys.executable, "-c", _READS, str(claims.parent), URI, DIGEST]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["claims", "done", "cache", "done"]
+
+
 def test_a_model_server_that_writes_into_its_file_writes_into_no_other(tmp_path: Path, claims: Path) -> None:
     """Nor into the cache's, as it would by a link, after the first fetch and after the second."""
     cache = Cache(tmp_path / "cache", 1 << 30)
