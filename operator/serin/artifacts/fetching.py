@@ -1,8 +1,8 @@
 """Bring an artifact into a folder: from the cache if it is there, else from its source, and into the cache with it.
 
 What a source cannot reach it cannot stop: with the artifact in the cache no source is asked at all, but for the name
-of a single layer that the cache has from elsewhere, once. And what comes from
-a source is written to both and hashed once; only what the cache had is read from there, and hashed on its way.
+of a single layer that the cache has from elsewhere, once. What comes from a source is written to both and hashed once;
+only what the cache had is read from there, and hashed on its way.
 """
 
 from __future__ import annotations
