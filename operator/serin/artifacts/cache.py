@@ -11,6 +11,9 @@ and removed under an exclusive one. Whoever comes second waits for the first and
 An entry is not trusted: whoever takes from it hashes what is taken. So a spoilt disk, or another pod that writes
 into the folder, costs a download and never a wrong model. It does not keep secrets: who can read the folder can read
 every model in it.
+
+Nor does anything depend on it: what the volume does to us, full, read-only or gone, is `CacheUnusable`, which nobody
+outside the fetch and the resolve sees.
 """
 
 from __future__ import annotations
@@ -19,9 +22,9 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from serin.artifacts.collect import FILES
@@ -30,6 +33,13 @@ from serin.artifacts.limits import Deadline
 from serin.artifacts.locks import locked, locked_if_free
 
 _RESERVED = "reserved"
+_NAMES_MAX = 100
+"""Names of one entry that are kept; whoever has another is asked once more."""
+_DAMAGED = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+
+
+class CacheUnusable(Exception):
+    """The folder cannot be written; an artifact comes without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +61,16 @@ class Entry:
     size: int
     """Bytes of all files."""
     files: tuple[CachedFile, ...]
+    names: Mapping[str, str] | None = None
+    """What uris that do not say it themselves call the one file, by uri; None in a record of an older version."""
 
     def to_json(self) -> str:
         """Return the record."""
         files = [{"path": file.path, "digest": file.digest, "packed": file.packed} for file in self.files]
+        named = {} if self.names is None else {"names": dict(self.names)}
         return json.dumps(
             {"digest": self.digest, "single": self.single, "media": self.media, "size": self.size, "files": files}
+            | named
         )
 
     @classmethod
@@ -64,13 +78,17 @@ class Entry:
         """Return the entry of a record.
 
         Raises:
-            ValueError, KeyError, TypeError, OverflowError, RecursionError: it is damaged.
+            ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError: it is damaged.
         """
         record = json.loads(text)
         files = tuple(CachedFile(it["path"], Digest(it["digest"]), bool(it["packed"])) for it in record["files"])
         if not all(isinstance(file.path, str) for file in files):
             raise TypeError("a path is text")
-        return cls(Digest(record["digest"]), bool(record["single"]), record["media"], int(record["size"]), files)
+        names = record.get("names")
+        if names is not None and not all(isinstance(name, str) for name in names.values()):
+            raise TypeError("a name is text")
+        size = int(record["size"])
+        return cls(Digest(record["digest"]), bool(record["single"]), record["media"], size, files, names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +101,19 @@ class Cache:
 
     @contextmanager
     def reading(self, digest: Digest, deadline: Deadline) -> Iterator[Entry | None]:
-        """Give an entry, kept while it is read; waits for whoever downloads it.
+        """Give an entry, kept while it is read; waits for whoever downloads it. A folder may be read-only.
 
         Raises:
             ArtifactError: TimedOut.
         """
-        with locked(self._lock(digest.hex), deadline, shared=True):
-            entry = self._entry(digest)
+        with ExitStack() as stack:
+            entry = None
+            with suppress(OSError):
+                stack.enter_context(locked(self._lock(digest.hex), deadline, shared=True))
+                entry = self._entry(digest)
             if entry is not None:
-                os.utime(self._folder(digest) / "entry.json")
+                with suppress(OSError):
+                    os.utime(self._folder(digest) / "entry.json")
             yield entry
 
     @contextmanager
@@ -102,10 +124,13 @@ class Cache:
 
         Raises:
             ArtifactError: TimedOut.
+            CacheUnusable: as it says.
         """
-        with locked(self._lock(key), deadline):
+        with ExitStack() as stack:
             folder = self.root / "partial" / key
-            folder.mkdir(parents=True, exist_ok=True)
+            with _usable():
+                stack.enter_context(locked(self._lock(key), deadline))
+                folder.mkdir(parents=True, exist_ok=True)
             yield folder
 
     def has(self, digest: Digest) -> bool:
@@ -116,16 +141,21 @@ class Cache:
         """The folder with an entry's files."""
         return self._folder(entry.digest) / FILES
 
-    def publish(self, folder: Path, entry: Entry) -> None:
-        """Make a collected folder an entry, by one rename; it is moved away."""
+    def publish(self, folder: Path, entry: Entry) -> bool:
+        """Make a collected folder an entry, by one rename; it is moved away. Returns whether that could be."""
+        try:
+            self._publish(folder, entry)
+        except OSError:
+            self.give_up(folder)
+            return False
+        self.trim()
+        return True
+
+    def _publish(self, folder: Path, entry: Entry) -> None:
         for path in (folder / FILES).rglob("*"):
             if path.is_file():
                 path.chmod(0o444)
-        record = folder / "entry.json"
-        with record.open("w") as file:
-            file.write(entry.to_json())
-            file.flush()
-            os.fsync(file.fileno())
+        _write_record(folder, entry)
         (folder / _RESERVED).unlink(missing_ok=True)
         target = self._folder(entry.digest)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -136,23 +166,52 @@ class Cache:
         except OSError:
             self._remove(folder)  # the same content came under another uri meanwhile
 
+    def give_up(self, folder: Path) -> None:
+        """Remove what a download collected, and what it has reserved."""
+        with suppress(OSError):
+            self._remove(folder)
+
     def drop(self, digest: Digest, deadline: Deadline) -> None:
         """Remove an entry that turned out to be spoilt.
 
         Raises:
             ArtifactError: TimedOut.
+            CacheUnusable: as it says.
         """
-        with locked(self._lock(digest.hex), deadline):
+        with _usable(), locked(self._lock(digest.hex), deadline):
             self._remove(self._folder(digest))
 
-    def make_room(self, folder: Path | None, size: int) -> bool:
+    def name(self, entry: Entry, uris: Iterable[str], name: str) -> Entry:
+        """Note what uris call the one file of an entry, to be called while it is read; a note that fails costs nothing.
+
+        Returns: the entry with these names. Of two that note at once one is lost, and asked for again.
+        """
+        names = {**(entry.names or {}), **dict.fromkeys(uris, name)}
+        named = replace(entry, names=dict(list(names.items())[-_NAMES_MAX:]))
+        with suppress(OSError):
+            _write_record(self._folder(entry.digest), named)
+        return named
+
+    def trim(self) -> None:
+        """Remove the least recently used that are too much: a source may have said no size, or a wrong one."""
+        with suppress(OSError):
+            self._make_room(None, 0)
+
+    def make_room(self, folder: Path, size: int) -> bool:
         """Remove the least recently used until a download fits; what is in use stays.
 
         Args: folder: where the download goes, reserved in it for the eyes of others. size: its bytes, 0 when the
         source does not say.
 
         Returns: whether it fits.
+
+        Raises:
+            CacheUnusable: as it says.
         """
+        with _usable():
+            return self._make_room(folder, size)
+
+    def _make_room(self, folder: Path | None, size: int) -> bool:
         shutil.rmtree(self.root / "trash", ignore_errors=True)
         if folder is not None:
             (folder / _RESERVED).write_text(str(size))
@@ -188,7 +247,7 @@ class Cache:
     def _entry(self, digest: Digest) -> Entry | None:
         try:
             entry = Entry.from_json((self._folder(digest) / "entry.json").read_text())
-        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        except (OSError, *_DAMAGED):
             return None
         return entry if entry.digest == digest else None
 
@@ -207,3 +266,21 @@ class Cache:
 
     def _lock(self, key: str) -> Path:
         return self.root / "locks" / key
+
+
+def _write_record(folder: Path, entry: Entry) -> None:
+    """Write what an entry is; whoever reads it meanwhile finds the old record or the new one."""
+    record = folder / f"entry.{uuid.uuid4().hex}"
+    with record.open("w") as file:
+        file.write(entry.to_json())
+        file.flush()
+        os.fsync(file.fileno())
+    record.rename(folder / "entry.json")
+
+
+@contextmanager
+def _usable() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CacheUnusable from error

@@ -2,7 +2,7 @@
 
 The folder is the memory of a broken call: whole and partial files stay in it, each with a note of what it is a part
 of, and the next call with the same folder goes on. What does not match the digest is thrown away at once, so that it
-is never gone on with.
+is never gone on with. A second folder can keep the same for others; it is another memory, and nothing depends on it.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from pathlib import Path
 from serin.artifacts.digest import Digest, check_paths
 from serin.artifacts.errors import ArtifactError, Reason
 from serin.artifacts.limits import Deadline, Limits
+from serin.artifacts.parts import Local
 from serin.artifacts.source import Offer, Source
-from serin.artifacts.transfer import Local, persistently, receive
+from serin.artifacts.transfer import persistently, receive
 
 FILES = "files"
 _NOTES = "notes"
@@ -36,6 +37,8 @@ class Collected:
     """Bytes that came over the network in this call."""
     resumed: bool
     """Whether anything of an earlier call was used."""
+    kept: bool
+    """Whether the folder that keeps for others has all of it."""
 
 
 def look(source: Source, limits: Limits, deadline: Deadline, expected: Digest | None) -> Offer:
@@ -54,23 +57,33 @@ def look(source: Source, limits: Limits, deadline: Deadline, expected: Digest | 
 
 
 def collect(
-    source: Source, offer: Offer, folder: Path | None, limits: Limits, deadline: Deadline, expected: Digest | None
+    source: Source,
+    offer: Offer,
+    folder: Path | None,
+    limits: Limits,
+    deadline: Deadline,
+    expected: Digest | None,
+    *,
+    keep: Path | None = None,
 ) -> Collected:
     """Bring all files into a folder, or only hash them when there is none.
+
+    Args: keep: a folder that has them afterwards as well, unless it is full or may not be written; then it is emptied.
 
     Raises:
         ArtifactError: as the source does; TooLarge, TimedOut, DigestMismatch.
     """
     if folder is not None:
         _remove_strangers(folder, offer)
-    collected = _collect(source, offer, folder, limits, deadline, expected)
+    keep = _cleared(keep, offer)
+    collected = _collect(source, offer, folder, keep, limits, deadline, expected)
     if expected is not None and collected.digest != expected and collected.resumed:
         # The old part may have been of other content, or spoilt on the disk; once more from the start tells.
-        discard(folder)
-        again = _collect(source, offer, folder, limits, deadline, expected)
+        discard(folder, keep)
+        again = _collect(source, offer, folder, keep, limits, deadline, expected)
         collected = replace(again, received=again.received + collected.received)
     if expected is not None and collected.digest != expected:
-        discard(folder)
+        discard(folder, keep)
         check_digest(collected.digest, expected)
     return collected
 
@@ -90,47 +103,69 @@ def check_digest(found: Digest, expected: Digest) -> None:
         )
 
 
-def discard(folder: Path | None) -> None:
-    """Throw away what a folder has collected."""
-    if folder is not None:
-        for name in (FILES, _NOTES):
-            shutil.rmtree(folder / name, ignore_errors=True)
+def discard(*folders: Path | None) -> None:
+    """Throw away what folders have collected."""
+    for folder in folders:
+        if folder is not None:
+            for name in (FILES, _NOTES):
+                shutil.rmtree(folder / name, ignore_errors=True)
 
 
 def _collect(
-    source: Source, offer: Offer, folder: Path | None, limits: Limits, deadline: Deadline, expected: Digest | None
+    source: Source,
+    offer: Offer,
+    folder: Path | None,
+    keep: Path | None,
+    limits: Limits,
+    deadline: Deadline,
+    expected: Digest | None,
 ) -> Collected:
     digests: dict[str, Digest] = {}
     size = received = 0
     resumed = False
     for file in offer.files:
-        local = _local(folder, file.path) if folder is not None else None
         got = receive(
             source,
             file,
-            local,
+            _local(folder, file.path),
+            _local(keep, file.path),
             allowed=limits.bytes_max - size,
             limits=limits,
             deadline=deadline,
             content_known=expected is not None,
         )
         if file.digest is not None and got.digest != file.digest:
-            discard(folder)
+            discard(folder, keep)
             raise ArtifactError(
                 Reason.DIGEST_MISMATCH,
                 f"{file.path[:200]!r} came with the digest {got.digest}, and the source itself says {file.digest}; do "
                 f"not use this source before that is understood",
             )
+        if keep is not None and not got.kept:
+            discard(keep)  # at once, because what is full may be the volume of both
+            keep = None
         digests[file.path] = got.digest
         size += got.size
         received += got.received
         resumed = resumed or got.resumed
-    return Collected(offer.digest_of(digests), digests, size, received, resumed)
+    return Collected(offer.digest_of(digests), digests, size, received, resumed, keep is not None)
 
 
-def _local(folder: Path, path: str) -> Local:
+def _local(folder: Path | None, path: str) -> Local | None:
+    if folder is None:
+        return None
     note = hashlib.sha256(path.encode()).hexdigest()[:32]
     return Local(folder / FILES / path, folder / _NOTES / f"{note}.json")
+
+
+def _cleared(keep: Path | None, offer: Offer) -> Path | None:
+    """The folder without what the artifact no longer has; None when that cannot be."""
+    if keep is not None:
+        try:
+            _remove_strangers(keep, offer)
+        except OSError:
+            return None
+    return keep
 
 
 def _remove_strangers(folder: Path, offer: Offer) -> None:

@@ -73,17 +73,12 @@ def digest_of_files(files: Mapping[str, Digest]) -> Digest:
 
 def digest_of_file(path: Path) -> Digest:
     """Return the digest of a file on this machine, whatever its size, with one chunk of memory."""
-    return Digest.of_hex(hash_file(path).hexdigest())
-
-
-def hash_file(path: Path) -> hashlib._Hash:
-    """Return the running hash of a file, so that a download can go on with it."""
     running = hashlib.sha256()
     buffer = memoryview(bytearray(CHUNK_BYTES))
     with path.open("rb", buffering=0) as file:
         while count := file.readinto(buffer):
             running.update(buffer[:count])
-    return running
+    return Digest.of_hex(running.hexdigest())
 
 
 def check_paths(paths: Iterable[str]) -> None:

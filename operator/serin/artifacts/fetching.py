@@ -1,23 +1,26 @@
-"""Bring an artifact into a folder: from the cache if it is there, else from its source through the cache.
+"""Bring an artifact into a folder: from the cache if it is there, else from its source, and into the cache with it.
 
-What a source cannot reach it cannot stop: with the artifact in the cache no source is asked at all.
+What a source cannot reach it cannot stop: with the artifact in the cache no source is asked at all, but for the name
+of a single layer that the cache has from elsewhere, once. What comes from a source is written to both and hashed once;
+only what the cache had is read from there, and hashed on its way.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from serin.artifacts.archives import is_archive_by_name, unpack
-from serin.artifacts.cache import Cache, CachedFile, Entry
+from serin.artifacts.cache import Cache, CachedFile, CacheUnusable, Entry
 from serin.artifacts.collect import FILES, Collected, collect, look
 from serin.artifacts.digest import Digest, check_paths, digest_of_files
 from serin.artifacts.errors import ArtifactError
 from serin.artifacts.failures import local_failures
 from serin.artifacts.limits import Deadline, Limits, Policy
-from serin.artifacts.pickles import is_pickle, refuse_pickles
+from serin.artifacts.pickles import look_for_pickles, refuse_pickles
 from serin.artifacts.source import Offer, Source
 from serin.artifacts.sources import Surroundings, source_of
 from serin.artifacts.target import Target, copy_hashed
@@ -88,58 +91,64 @@ class _Fetch:
     cache: Cache | None
     trusted: bool
     vouched: bool = False
-    received: int = 0
 
     def run(self) -> Fetched:
         place = parse_uri(self.uri, plain_http=self.around.policy.plain_http)
         self.vouched = (self.trusted and self.digest is not None) or names_content(place)
         if self.digest is not None and self.target.holds(self.digest):
+            self.target.forget_work()
             return Fetched(self.uri, self.digest, 0, 0, False, False)
         if self.digest is not None and self.cache is not None:
             return self._through(self.cache, self.digest)
-        source = source_of(self.where, self.around)
-        offer = look(source, self.around.limits, self.around.deadline, self.digest)
+        source, offer = self._look(self.digest)
         known = self.digest or offer.digest
         if self.cache is not None and known is not None:
             return self._through(self.cache, known)
-        return self._directly(source, offer)
+        return self._directly(source, offer, self.digest)
 
     def _through(self, cache: Cache, digest: Digest) -> Fetched:
-        """Take it from the cache, after bringing it there if need be."""
+        """Take it from the cache, or bring it there, too."""
         deadline = self.around.deadline
-        for _ in range(3):  # somebody may spoil or evict it between two steps; not for ever
-            with cache.reading(digest, deadline) as entry:
-                if entry is not None and self._place_copy(cache, entry):
-                    return Fetched(self.uri, digest, entry.size, self.received, False, self.received == 0)
-            if entry is not None:
-                cache.drop(digest, deadline)
-            with cache.writing(digest.hex, deadline) as folder:
-                if cache.has(digest):
-                    continue
-                source = source_of(self.where, self.around)
-                offer = look(source, self.around.limits, deadline, digest)
-                if not cache.make_room(folder, offer.size or 0):
-                    return self._directly(source, offer)
-                got = collect(source, offer, folder, self.around.limits, deadline, digest)
-                self.received += got.received
-                cache.publish(folder, entry_of(offer, got))
-                resumed = got.resumed
-            with cache.reading(digest, deadline) as entry:
-                if entry is not None and self._place_copy(cache, entry):
-                    cache.make_room(None, 0)
-                    return Fetched(offer.uri, digest, entry.size, self.received, resumed, False)
-        source = source_of(self.where, self.around)
-        return self._directly(source, look(source, self.around.limits, deadline, digest))
+        with suppress(CacheUnusable):
+            for _ in range(3):  # somebody may spoil or evict it between two steps; not for ever
+                with cache.reading(digest, deadline) as entry:
+                    if entry is not None and self._place_copy(cache, entry):
+                        return Fetched(self.uri, digest, entry.size, 0, False, True)
+                if entry is not None:
+                    cache.drop(digest, deadline)
+                with cache.writing(digest.hex, deadline) as keep:
+                    if cache.has(digest):
+                        continue
+                    source, offer = self._look(digest)
+                    fits = cache.make_room(keep, offer.size or 0)
+                    got = self._collect(source, offer, digest, keep if fits else None)
+                    if fits and not got.kept:
+                        cache.give_up(keep)
+                    held = got.kept and cache.publish(keep, entry_of(offer, got, self._nameless(offer)))
+                return self._placed(offer, got, digest, held=held)
+        return self._directly(*self._look(digest), digest)
 
-    def _directly(self, source: Source, offer: Offer) -> Fetched:
-        """Bring it without a cache; the target folder keeps what a killed call has got."""
-        key = self.digest.hex if self.digest is not None else "unpinned"
-        folder = self.target.download(key)
-        got = collect(source, offer, folder, self.around.limits, self.around.deadline, self.digest)
-        entry = entry_of(offer, got)
-        self._place(folder / FILES, entry, _link_or_move)
-        received = self.received + got.received
-        return Fetched(offer.uri, got.digest, got.size, received, got.resumed, False)
+    def _directly(self, source: Source, offer: Offer, digest: Digest | None) -> Fetched:
+        """Bring it without a cache."""
+        return self._placed(offer, self._collect(source, offer, digest, None), digest, held=False)
+
+    def _look(self, digest: Digest | None) -> tuple[Source, Offer]:
+        source = source_of(self.where, self.around)
+        return source, look(source, self.around.limits, self.around.deadline, digest)
+
+    def _collect(self, source: Source, offer: Offer, digest: Digest | None, keep: Path | None) -> Collected:
+        """Bring all files; the target folder keeps what a killed call has got, and the cache's does."""
+        folder = self.target.download(_key(digest))
+        return collect(source, offer, folder, self.around.limits, self.around.deadline, digest, keep=keep)
+
+    def _placed(self, offer: Offer, got: Collected, digest: Digest | None, *, held: bool) -> Fetched:
+        """Put what was collected in place.
+
+        Args: held: whether the cache has it, too.
+        """
+        files = self.target.download(_key(digest)) / FILES
+        self._place(files, entry_of(offer, got), _link_or_move, spent=held)
+        return Fetched(offer.uri, got.digest, got.size, got.received, got.resumed, False)
 
     def _place_copy(self, cache: Cache, entry: Entry) -> bool:
         """Copy from the cache; False when the entry turns out to be spoilt."""
@@ -152,6 +161,8 @@ class _Fetch:
 
         if not _is_consistent(entry):
             return False
+        entry = self._named(cache, entry)
+        self.target.forget_downloads()  # the volume may have no room for both
         try:
             self._place(cache.files_of(entry), entry, copy, scratch=True)
         except (_Spoilt, FileNotFoundError):
@@ -159,12 +170,19 @@ class _Fetch:
         return True
 
     def _place(
-        self, files: Path, entry: Entry, put: Callable[[Path, Path, str], None], *, scratch: bool = False
+        self,
+        files: Path,
+        entry: Entry,
+        put: Callable[[Path, Path, str], None],
+        *,
+        scratch: bool = False,
+        spent: bool = False,
     ) -> None:
         """Put files and the content of archives into the target.
 
         Args: put: brings a file from here to there. scratch: whether an archive has to be put somewhere, too, to be
-        verified before it is opened.
+        verified before it is opened. spent: whether an archive may go once it is unpacked, so that not all of them
+        and all that is in them have to fit on the volume at once.
         """
         staged = self.target.staging()
         names = self._names(entry)
@@ -180,8 +198,11 @@ class _Fetch:
                 archive.unlink(missing_ok=True)
                 put(files / path, archive, path)
             unpack(archive, staged, self.around.limits, self.around.deadline)
+            if spent:
+                archive.unlink()
         if not (self.vouched or self.around.policy.pickles):
-            refuse_pickles(_pickles_in(staged))
+            unpacked = {path.relative_to(staged).as_posix(): path for path in staged.rglob("*") if path.is_file()}
+            refuse_pickles(look_for_pickles(unpacked))
         kept = {names[file.path]: file.digest for file in entry.files if file.path not in packed}
         self.target.finish(entry.digest, kept)
 
@@ -193,11 +214,29 @@ class _Fetch:
         Raises:
             ArtifactError: Unsafe.
         """
-        place = parse_uri(self.where, plain_http=self.around.policy.plain_http)
-        own = file_name(place) if entry.single else None
+        own = (self._own_name() or (entry.names or {}).get(self.where)) if entry.single else None
         names = {file.path: own or file.path for file in entry.files}
         check_paths(names.values())
         return names
+
+    def _named(self, cache: Cache, entry: Entry) -> Entry:
+        """The entry with what this uri calls its one file.
+
+        A manifest says it and the uri does not, so the registry is asked for that, and for no layer. If it does not
+        answer there is an error: under another's name the model server would not find its file.
+        """
+        known = entry.names is None or self.where in entry.names  # an older record is taken at its word
+        if known or not entry.single or self._own_name() is not None:
+            return entry
+        _, offer = self._look(entry.digest)
+        return cache.name(entry, self._nameless(offer), offer.files[0].path) if offer.single else entry
+
+    def _own_name(self) -> str | None:
+        return file_name(parse_uri(self.where, plain_http=self.around.policy.plain_http))
+
+    def _nameless(self, offer: Offer) -> tuple[str, ...]:
+        """The uris of this call that do not say what a single file is called."""
+        return (self.where, offer.uri) if self._own_name() is None and offer.single else ()
 
     def _packed(self, entry: Entry, names: Mapping[str, str]) -> list[str]:
         if not self.around.policy.unpack:
@@ -207,10 +246,18 @@ class _Fetch:
         return [file.path for file in entry.files if file.packed]
 
 
-def entry_of(offer: Offer, got: Collected) -> Entry:
-    """Return the record of what was collected."""
+def _key(digest: Digest | None) -> str:
+    return digest.hex if digest is not None else "unpinned"
+
+
+def entry_of(offer: Offer, got: Collected, uris: Iterable[str] = ()) -> Entry:
+    """Return the record of what was collected.
+
+    Args: uris: those that mean it and do not say what a single file is called.
+    """
     files = tuple(CachedFile(file.path, got.digests[file.path], file.packed) for file in offer.files)
-    return Entry(got.digest, offer.single, offer.media, got.size, files)
+    names = dict.fromkeys(uris, offer.files[0].path)
+    return Entry(got.digest, offer.single, offer.media, got.size, files, names)
 
 
 class _Spoilt(Exception):
@@ -227,15 +274,11 @@ def _is_consistent(entry: Entry) -> bool:
         return False
     try:
         check_paths(digests)
+        for name in (entry.names or {}).values():
+            check_paths([name])
     except ArtifactError:
         return False
     return entry.digest == (entry.files[0].digest if entry.single else digest_of_files(digests))
-
-
-def _pickles_in(folder: Path) -> Iterable[str]:
-    for path in folder.rglob("*"):
-        if path.is_file() and is_pickle(path):
-            yield path.relative_to(folder).as_posix()
 
 
 def _link_or_move(source: Path, target: Path, _path: str) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from serin.artifacts.limits import Deadline
 
@@ -22,10 +23,10 @@ def locked(path: Path, deadline: Deadline, *, shared: bool = False) -> Iterator[
 
     Raises:
         ArtifactError: TimedOut.
+        OSError: there is no lock and none can be made.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-    with path.open("a") as file:
+    with _opened(path, shared=shared) as file:
         while not _taken(file.fileno(), kind):
             time.sleep(min(_LOOK_AGAIN_SECONDS, deadline.remaining()))
         yield
@@ -37,6 +38,16 @@ def locked_if_free(path: Path) -> Iterator[bool]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
         yield _taken(file.fileno(), fcntl.LOCK_EX)
+
+
+def _opened(path: Path, *, shared: bool) -> IO[str]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("a")
+    except OSError:
+        if not shared:
+            raise
+        return path.open()  # on a volume that may only be read, under the lock of whoever may write
 
 
 def _taken(descriptor: int, kind: int) -> bool:

@@ -16,13 +16,14 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, assert_never
 
 from serin.artifacts.errors import ArtifactError, Reason
 from serin.artifacts.opcodes import runs_code
-from serin.artifacts.zips import open_zip
+from serin.artifacts.zips import CrowdedZip, open_zip
 
 _NAMES = (
     *(".pkl", ".pickle", ".pck", ".p", ".dill", ".cloudpickle"),
@@ -32,7 +33,7 @@ _HEAD_BYTES = 6
 _ARRAY = b"\x93NUMPY"
 _ZIP_MEMBERS_MAX = 100_000
 _UNREADABLE = (
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, ArtifactError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
     *(NotImplementedError, RuntimeError, OSError, EOFError, ValueError, OverflowError),
     IndexError,  # a member without a name, up to Python 3.11
 )
@@ -44,34 +45,81 @@ def is_pickle_by_name(path: str) -> bool:
     return path.lower().endswith(_NAMES)
 
 
-def is_pickle(path: Path) -> bool:
-    """Say whether a file on this machine is or holds a pickle, by its name or its content."""
+@dataclass(frozen=True, slots=True)
+class Pickle:
+    """A file is or holds a pickle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """A file calls itself a zip and cannot be looked into; another program may read what we cannot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crowded:
+    """A zip has more members than are looked through."""
+
+    how: str
+    """What was counted, as the rest of a sentence about the file."""
+
+
+Finding = Pickle | Damaged | Crowded
+"""Why a file is refused from a source that nobody pinned."""
+
+
+def look_for_pickle(path: Path) -> Finding | None:
+    """Look whether a file on this machine is or holds a pickle, by its name or its content; None: it does not."""
     if is_pickle_by_name(path.name):
-        return True
+        return Pickle()
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
         if head[:2] == b"PK" and head[2:4] in {b"\x03\x04", b"\x05\x06"}:
-            return _zip_holds_pickle(path)
+            return _look_into_zip(path)
         file.seek(0)
-        return _is_pickle_by_content(file, path.stat().st_size)
+        return Pickle() if _is_pickle_by_content(file, path.stat().st_size) else None
 
 
-def refuse_pickles(paths: Iterable[str]) -> None:
-    """Refuse an artifact in which these files are pickles; none is fine.
+def look_for_pickles(files: Mapping[str, Path]) -> dict[str, Finding]:
+    """Look into files, by their paths in the artifact; return what was found."""
+    found = {path: look_for_pickle(file) for path, file in files.items()}
+    return {path: finding for path, finding in found.items() if finding is not None}
+
+
+def refuse_pickles(found: Mapping[str, Finding]) -> None:
+    """Refuse an artifact for what was found in its files, by path; nothing is fine.
 
     Raises:
         ArtifactError: Unsafe.
     """
-    found = sorted(paths)
     if found:
-        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        path = min(found)
+        more = f" (and {len(found) - 1} more files are refused)" if len(found) > 1 else ""
         raise ArtifactError(
             Reason.UNSAFE,
-            f"{found[0][:200]!r}{more} can run code when it is loaded, and nobody has pinned the source; give "
-            f"spec.model.digest, store the model without pickles (safetensors, ONNX, skops), or let an administrator "
-            f"set artifacts.allowPickles in the operator's configuration",
+            f"{path[:200]!r} {_words(found[path])}, or let an administrator set artifacts.allowPickles in the "
+            f"operator's configuration{more}",
             field="spec.model.digest",
         )
+
+
+def _words(finding: Finding) -> str:
+    match finding:
+        case Pickle():
+            return (
+                "can run code when it is loaded, and nobody has pinned the source; give spec.model.digest, store the "
+                "model without pickles (safetensors, ONNX, skops)"
+            )
+        case Damaged():
+            return (
+                "calls itself a zip and cannot be read as one, so nobody can tell whether it holds a pickle, and "
+                "nobody has pinned the source; see whether the file is whole, give spec.model.digest if it is meant so"
+            )
+        case Crowded(how):
+            return (
+                f"is a zip that {how.rstrip(',')} and is looked through for pickles up to {_ZIP_MEMBERS_MAX} members, "
+                f"and nobody has pinned the source; give spec.model.digest, or put the files into several smaller zips"
+            )
+    assert_never(finding)
 
 
 def _is_pickle_by_content(file: IO[bytes], size: int, *, packed: bool = False) -> bool:
@@ -81,13 +129,14 @@ def _is_pickle_by_content(file: IO[bytes], size: int, *, packed: bool = False) -
     return _has_objects(file) if head == _ARRAY else runs_code(file, size, packed=packed)
 
 
-def _zip_holds_pickle(path: Path) -> bool:
+def _look_into_zip(path: Path) -> Finding | None:
     try:
         with open_zip(path, _ZIP_MEMBERS_MAX) as archive:
-            return any(_member_is_pickle(archive, member) for member in archive.infolist())
+            return Pickle() if any(_member_is_pickle(archive, member) for member in archive.infolist()) else None
+    except CrowdedZip as crowded:
+        return Crowded(crowded.how)
     except _UNREADABLE:
-        # It calls itself a zip and cannot be looked into; another program may read what we cannot.
-        return True
+        return Damaged()
 
 
 def _member_is_pickle(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:

@@ -8,16 +8,17 @@ downloads nothing.
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from serin.artifacts.cache import Cache
-from serin.artifacts.collect import FILES, collect, look
+from serin.artifacts.cache import Cache, CacheUnusable
+from serin.artifacts.collect import FILES, Collected, collect, look
 from serin.artifacts.digest import Digest
 from serin.artifacts.failures import local_failures
 from serin.artifacts.fetching import CLAIMS, entry_of
 from serin.artifacts.limits import Deadline, Limits, Policy
-from serin.artifacts.pickles import is_pickle, is_pickle_by_name, refuse_pickles
+from serin.artifacts.pickles import Pickle, is_pickle_by_name, look_for_pickles, refuse_pickles
 from serin.artifacts.source import Offer, Source
 from serin.artifacts.sources import Surroundings, source_of
 from serin.artifacts.uri import names_content, parse_uri
@@ -58,25 +59,29 @@ def resolve(
         offer = look(source, limits, deadline, None)
         vouched = policy.pickles or names_content(parse_uri(uri, plain_http=policy.plain_http))
         if not vouched:
-            refuse_pickles(file.path for file in offer.files if is_pickle_by_name(file.path))
+            refuse_pickles({file.path: Pickle() for file in offer.files if is_pickle_by_name(file.path)})
         if offer.digest is not None and offer.size is not None:
             return Resolved(offer.uri, offer.digest, offer.size, offer.media)
-        if cache is None:
+        got = None
+        if cache is not None:
+            with suppress(CacheUnusable):
+                got = _through(cache, source, offer, limits, deadline, vouched=vouched)
+        if got is None:
             got = collect(source, offer, None, limits, deadline, None)
-            return Resolved(offer.uri, got.digest, got.size, offer.media)
-        return _through(cache, source, offer, limits, deadline, vouched=vouched)
+        return Resolved(offer.uri, got.digest, got.size, offer.media)
 
 
 def _through(
     cache: Cache, source: Source, offer: Offer, limits: Limits, deadline: Deadline, *, vouched: bool
-) -> Resolved:
+) -> Collected:
     key = "uri-" + hashlib.sha256(offer.uri.encode()).hexdigest()
     with cache.writing(key, deadline) as folder:
         fits = cache.make_room(folder, offer.size or 0)
-        got = collect(source, offer, folder if fits else None, limits, deadline, None)
-        if fits:
+        got = collect(source, offer, None, limits, deadline, None, keep=folder if fits else None)
+        if got.kept:
             if not vouched:
-                refuse_pickles(file.path for file in offer.files if is_pickle(folder / FILES / file.path))
+                refuse_pickles(look_for_pickles({file.path: folder / FILES / file.path for file in offer.files}))
             cache.publish(folder, entry_of(offer, got))
-            cache.make_room(None, 0)
-    return Resolved(offer.uri, got.digest, got.size, offer.media)
+        elif fits:
+            cache.give_up(folder)
+    return got

@@ -64,7 +64,7 @@ class Target:
             return False
 
     def download(self, key: str) -> Path:
-        """Return the work folder of a download that no cache keeps; one of another key is removed."""
+        """Return the work folder of a download; one of another key is removed."""
         downloads = self._work / "download"
         for path in downloads.iterdir() if downloads.is_dir() else ():
             if path.name != key:
@@ -72,6 +72,17 @@ class Target:
         folder = downloads / key
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    def forget_downloads(self) -> None:
+        """Remove what killed calls have left, because it comes from elsewhere.
+
+        The work folder itself stays: it says that what lies beside it is ours until there is a marker.
+        """
+        shutil.rmtree(self._work / "download", ignore_errors=True)
+
+    def forget_work(self) -> None:
+        """Remove what a call has left that was killed when all was in place."""
+        shutil.rmtree(self._work, ignore_errors=True)
 
     def staging(self) -> Path:
         """Return an empty folder in which the artifact is put together."""

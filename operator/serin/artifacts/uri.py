@@ -177,8 +177,10 @@ def file_name(place: Place) -> str | None:
     match place:
         case HttpPlace() | BucketPlace() | ClaimPlace() | HubPlace():
             return place.file_name or None
-        case OciPlace() | ModelPlace():
-            return None
+        case OciPlace():
+            return None  # its manifest says it
+        case ModelPlace():
+            return None  # always a folder, also one of one file: its digest is that of a listing, with the name in it
     assert_never(place)
 
 

@@ -10,6 +10,7 @@ import struct
 import zipfile
 from pathlib import Path
 
+from serin.artifacts.errors import ArtifactError
 from serin.artifacts.limits import too_many_files
 
 _END = struct.Struct("<4s4H2LH")
@@ -20,11 +21,24 @@ _BYTES_FOR_EACH_MEMBER = 700
 """A member's row in the table: 46 bytes, its name, times and extras."""
 
 
+class CrowdedZip(ArtifactError):
+    """TooLarge: a zip has more members than may be.
+
+    Attributes:
+        how: the same without what to do, as the rest of a sentence about the file.
+    """
+
+    def __init__(self, how: str, members_max: int) -> None:
+        error = too_many_files(f"a zip in the artifact {how}", members_max)
+        super().__init__(error.reason, error.message)
+        self.how = how
+
+
 def open_zip(path: Path, members_max: int) -> zipfile.ZipFile:
     """Open a zip whose table of contents is of a sane size.
 
     Raises:
-        ArtifactError: TooLarge for too many members.
+        CrowdedZip: it has too many members.
         zipfile.BadZipFile: it is none.
     """
     with path.open("rb") as file:
@@ -42,10 +56,8 @@ def open_zip(path: Path, members_max: int) -> zipfile.ZipFile:
         if members == 0xFFFF or table_bytes == 0xFFFFFFFF:
             members, table_bytes = members_64, table_bytes_64
     if members > members_max:
-        raise too_many_files(f"a zip in the artifact has {members} members", members_max)
+        raise CrowdedZip(f"has {members} members", members_max)
     if table_bytes > members_max * _BYTES_FOR_EACH_MEMBER:
-        raise too_many_files(
-            f"a zip in the artifact has a table of contents of {table_bytes} bytes, as of more members than may be,",
-            members_max,
-        )
+        how = f"has a table of contents of {table_bytes} bytes, as of more members than may be,"
+        raise CrowdedZip(how, members_max)
     return zipfile.ZipFile(path)

@@ -91,6 +91,21 @@ def test_a_scikit_learn_models_pickle_needs_a_digest(mlflow_url: str, tmp_path: 
     assert fetch(found.uri, found.digest, tmp_path / "a", cache=Cache(tmp_path / "c", 1 << 30)).received == 0
 
 
+def test_a_version_of_one_file_is_a_folder_and_keeps_its_name(mlflow_url: str, tmp_path: Path) -> None:
+    """The name is in its digest, so the cache never has it under another; the same bytes from elsewhere are not it."""
+    cache = Cache(tmp_path / "cache", 1 << 30)
+    (tmp_path / "claims" / "models").mkdir(parents=True)
+    (tmp_path / "claims" / "models" / "claimed.onnx").write_bytes(b"one file")
+    alone = resolve("pvc://models/claimed.onnx", claims=tmp_path / "claims", cache=cache)
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "model.onnx").write_bytes(b"one file")
+    version = register("alone", tmp_path / "one")
+    found = resolve(f"models:/alone/{version}", cache=cache)
+    assert found.digest != alone.digest
+    assert fetch(found.uri, found.digest, tmp_path / "into", cache=cache).cached
+    assert [path.name for path in (tmp_path / "into").glob("[!.]*")] == ["model.onnx"]
+
+
 @pytest.mark.parametrize("uri", ["models:/none/1", "models:/none@champion", "models:/iris/999", "models:/iris@none"])
 def test_what_is_not_there_is_not_found(mlflow_url: str, tmp_path: Path, uri: str) -> None:
     """Neither a model nor a version nor an alias."""

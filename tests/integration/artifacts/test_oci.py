@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from serin.artifacts import ArtifactError, Cache, Policy, Reason, fetch, resolve
+from serin.artifacts import ArtifactError, Cache, Limits, Policy, Reason, fetch, resolve
 from serin.artifacts.digest import Digest, digest_of_files
 from tests.integration.artifacts.registry import Registry, registry
 
@@ -90,6 +90,62 @@ def test_a_folder_that_was_pushed_as_a_tar_is_unpacked(open_registry: Registry, 
         fetch(f"oci://{open_registry.host}/folder:1", None, into, policy=HTTP, cache=through)
         assert (into / "tokenizer" / "vocab.txt").read_bytes() == b"words"
         assert (into / "model.onnx").read_bytes() == WEIGHTS
+
+
+def test_a_layer_that_the_cache_has_from_elsewhere_comes_under_its_own_title(tmp_path: Path) -> None:
+    """Only the manifest says it, so that is asked for, and no layer; once, because the cache then knows it."""
+    cache = Cache(tmp_path / "cache", 1 << 30)
+    digest = Digest.of_hex(hashlib.sha256(WEIGHTS).hexdigest())
+    claims = tmp_path / "claims"
+    (claims / "models").mkdir(parents=True)
+    (claims / "models" / "claimed.bin").write_bytes(WEIGHTS)
+    received: list[int] = []
+
+    def names_of(uri: str) -> list[str]:
+        into = tmp_path / f"into-{len(received)}"
+        received.append(fetch(uri, digest, into, policy=HTTP, cache=cache, claims=claims).received)
+        return [path.name for path in into.glob("[!.]*")]
+
+    with registry(tmp_path) as running:
+        for repository, title in {"one": "one.onnx", "two": "two.onnx", "three": "three.onnx"}.items():
+            running.push(repository, "1", [titled(title, WEIGHTS)])
+        one, two, three = (f"oci://{running.host}/{repository}:1" for repository in ("one", "two", "three"))
+        assert names_of(one) == ["one.onnx"]
+        assert names_of(two) == ["two.onnx"]
+        assert names_of("pvc://models/claimed.bin") == ["claimed.bin"]
+    # Now nobody answers, and what was asked once needs nobody.
+    assert names_of(one) == ["one.onnx"]
+    assert names_of(two) == ["two.onnx"]
+    with pytest.raises(ArtifactError) as error:
+        fetch(three, digest, tmp_path / "three", policy=HTTP, cache=cache, limits=Limits(seconds_max=3))
+    assert error.value.reason is Reason.SOURCE_UNAVAILABLE
+    assert not list((tmp_path / "three").glob("[!.]*"))
+    # An older version wrote no names; a model that it kept comes as it did.
+    record = cache.root / "entries" / digest.hex / "entry.json"
+    older = json.loads(record.read_text())
+    del older["names"]
+    record.write_text(json.dumps(older))
+    assert names_of(two) == ["one.onnx"]
+    assert received == [len(WEIGHTS), 0, 0, 0, 0, 0]
+
+
+def test_a_layer_that_the_cache_has_from_a_claim_comes_under_its_title(open_registry: Registry, tmp_path: Path) -> None:
+    """And a tag that means other content by now is no answer."""
+    cache = Cache(tmp_path / "cache", 1 << 30)
+    content = b"claimed first"
+    digest = Digest.of_hex(hashlib.sha256(content).hexdigest())
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "claimed.bin").write_bytes(content)
+    fetch("pvc://models/claimed.bin", digest, tmp_path / "a", cache=cache, claims=tmp_path)
+    uri = f"oci://{open_registry.host}/pushed:1"
+    open_registry.push("pushed", "1", [titled("other.onnx", b"other")])
+    with pytest.raises(ArtifactError) as error:
+        fetch(uri, digest, tmp_path / "b", policy=HTTP, cache=cache)
+    assert error.value.reason is Reason.DIGEST_MISMATCH
+    open_registry.push("pushed", "1", [titled("conf/model.onnx", content)])
+    assert fetch(uri, digest, tmp_path / "c", policy=HTTP, cache=cache).cached
+    assert (tmp_path / "c" / "conf" / "model.onnx").read_bytes() == content
+    assert not (tmp_path / "c" / "claimed.bin").exists()
 
 
 def test_a_layer_that_was_changed_in_the_store_is_refused(open_registry: Registry, tmp_path: Path) -> None:

@@ -117,6 +117,18 @@ def test_a_record_that_leads_out_of_the_folder_is_spoilt(tmp_path: Path, path: A
     assert not list(tmp_path.rglob("escaped")), "the entry has gone, and nothing lies beside the target"
 
 
+@pytest.mark.parametrize("names", [{"oci://host/x:1": "../escaped"}, {"oci://host/x:1": 5}, ["x"], "x"])
+def test_a_record_with_names_that_are_none_is_spoilt(tmp_path: Path, names: Any) -> None:
+    """As with paths: what a uri calls its file comes from whoever wrote the record."""
+    cache = Cache(tmp_path / "cache", 1 << 20)
+    uri, digest, claims = store(tmp_path, "a.bin", b"honest")
+    fetch(uri, digest, tmp_path / "first", cache=cache, claims=claims)
+    file = cache.root / "entries" / digest.hex / "entry.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"names": names}))
+    assert fetch(uri, digest, tmp_path / "second", cache=cache, claims=claims).received == len(b"honest")
+    assert fetch(uri, digest, tmp_path / "third", cache=cache, claims=claims).cached
+
+
 def _fetch_in_a_process(work: Path, number: int, digest: str, results: multiprocessing.Queue[int]) -> None:
     got = fetch(
         "pvc://models/a.bin",

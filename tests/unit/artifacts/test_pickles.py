@@ -17,10 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
-from serin.artifacts import ArtifactError, Policy, Reason, fetch, resolve
+from serin.artifacts import ArtifactError, Cache, Policy, Reason, fetch, resolve
 from serin.artifacts.digest import digest_of_file
 from serin.artifacts.opcodes import runs_code
-from serin.artifacts.pickles import is_pickle
+from serin.artifacts.pickles import Damaged, Pickle, look_for_pickle
 
 SYSTEM = b"cos\nsystem\n(S'id'\ntR."
 ROOT = Path(__file__).parents[3]
@@ -76,7 +76,8 @@ def npz(array: np.ndarray) -> bytes:
 def test_files_are_told_by_name_or_content(tmp_path: Path, name: str, content: bytes, want: bool) -> None:
     """`.bin` can be anything, so what is in it decides."""
     (tmp_path / name).write_bytes(content)
-    assert is_pickle(tmp_path / name) == want
+    found = look_for_pickle(tmp_path / name)
+    assert found == ((Damaged() if name == "damaged.bin" else Pickle()) if want else None)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +121,7 @@ def test_a_pickle_under_another_name_is_one_whatever_comes_first(tmp_path: Path,
             archive.writestr("weights", content)
     else:
         path.write_bytes(content)
-    assert is_pickle(path)
+    assert look_for_pickle(path) == Pickle()
 
 
 _PIECES = [
@@ -224,7 +225,7 @@ def test_the_texts_of_this_repository_are_no_pickles(suffix: str) -> None:
         path for folder in ("docs", "operator", "manifests", "tests") for path in (ROOT / folder).rglob(f"*{suffix}")
     ]
     paths += ROOT.glob(f"*{suffix}")
-    assert [path for path in paths if is_pickle(path)] == []
+    assert [path for path in paths if look_for_pickle(path)] == []
 
 
 def test_archives_and_skops_files_are_no_pickles(tmp_path: Path) -> None:
@@ -244,7 +245,7 @@ def test_archives_and_skops_files_are_no_pickles(tmp_path: Path) -> None:
     x = np.arange(20.0).reshape(10, 2)
     skops.io.dump(LogisticRegression().fit(x, x[:, 0] > 9), tmp_path / "model.skops")
     made += [tmp_path / "packed.bin", tmp_path / "model.skops"]
-    assert [path for path in made if is_pickle(path)] == []
+    assert [path for path in made if look_for_pickle(path)] == []
 
 
 @pytest.mark.parametrize(
@@ -266,7 +267,7 @@ def test_archives_and_skops_files_are_no_pickles(tmp_path: Path) -> None:
 def test_other_files_are_no_pickles(tmp_path: Path, content: bytes) -> None:
     """A false alarm is a model that cannot be deployed."""
     (tmp_path / "model.bin").write_bytes(content)
-    assert not is_pickle(tmp_path / "model.bin")
+    assert look_for_pickle(tmp_path / "model.bin") is None
 
 
 def test_memory_does_not_depend_on_what_a_file_says_of_itself(tmp_path: Path) -> None:
@@ -279,7 +280,7 @@ def test_memory_does_not_depend_on_what_a_file_says_of_itself(tmp_path: Path) ->
             file.seek(0x3F000000 + 5)
             file.write(b"0" + SYSTEM)
         tracemalloc.start()
-        found = is_pickle(path)
+        found = look_for_pickle(path)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert found
@@ -343,9 +344,10 @@ def _member(path: Path, method: int) -> bytearray:
 
 
 @pytest.mark.parametrize("damage", ["cut off", "spoilt", "without a name"])
-def test_a_zip_that_cannot_be_looked_into_counts_as_one_with_a_pickle(tmp_path: Path, damage: str) -> None:
-    """Whatever zipfile raises of it: another program may read what it cannot."""
-    path = tmp_path / "model.bin"
+def test_a_zip_that_cannot_be_looked_into_is_refused_like_one_with_a_pickle(tmp_path: Path, damage: str) -> None:
+    """Whatever zipfile raises of it: another program may read what it cannot. It is said that nobody can tell."""
+    path = tmp_path / "claims" / "models" / "model.bin"
+    path.parent.mkdir(parents=True)
     match damage:
         case "cut off":
             raw = _member(path, zipfile.ZIP_STORED)
@@ -357,4 +359,29 @@ def test_a_zip_that_cannot_be_looked_into_counts_as_one_with_a_pickle(tmp_path: 
         case _:
             raw = _member(path, zipfile.ZIP_STORED).replace(b"weights", b"\0eights")
     path.write_bytes(raw)
-    assert is_pickle(path)
+    assert look_for_pickle(path) == Damaged()
+    with pytest.raises(ArtifactError, match="cannot be read as one, so nobody can tell") as error:
+        fetch("pvc://models/model.bin", None, tmp_path / "into", claims=tmp_path / "claims")
+    assert (error.value.reason, error.value.field) == (Reason.UNSAFE, "spec.model.digest")
+
+
+@pytest.mark.parametrize("way", ["fetch", "resolve"])
+def test_a_zip_of_too_many_members_is_refused_for_their_number(tmp_path: Path, way: str) -> None:
+    """No pickle was found, so none is spoken of; smaller zips help, or a digest. Its name says nothing of a zip."""
+    claims = tmp_path / "claims"
+    (claims / "models").mkdir(parents=True)
+    with zipfile.ZipFile(claims / "models" / "many.bin", "w") as archive:
+        for number in range(100_001):
+            archive.writestr(zipfile.ZipInfo(str(number)), b"")
+    uri = "pvc://models/many.bin"
+
+    def ask() -> object:
+        if way == "fetch":
+            return fetch(uri, None, tmp_path / "into", claims=claims)
+        return resolve(uri, claims=claims, cache=Cache(tmp_path / "cache", 1 << 30))
+
+    with pytest.raises(ArtifactError, match=r"has 100001 members and is looked .* several smaller zips") as error:
+        ask()
+    assert (error.value.reason, error.value.field) == (Reason.UNSAFE, "spec.model.digest")
+    assert "can run code" not in error.value.message
+    fetch(uri, digest_of_file(claims / "models" / "many.bin"), tmp_path / "pinned", claims=claims)
