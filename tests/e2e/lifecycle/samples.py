@@ -36,6 +36,8 @@ class Sample:
     def __init__(self, name: str, iris: Model) -> None:
         self._iris = iris
         raws = list(yaml.safe_load_all((SAMPLES / f"{name}.yaml").read_text()))
+        # All get the stories' namespace, which would hide that a policy is in another one than who asks for it.
+        assert len({one["metadata"]["namespace"] for one in raws}) == 1, f"{name} speaks of several namespaces"
         self._secrets = [one for one in raws if one["kind"] == "Secret"]
         self._policies = [one for one in raws if one["kind"] == "RolloutPolicy"]
         (self.md,) = (one for one in raws if one["kind"] == "ModelDeployment")
@@ -88,18 +90,15 @@ class Sample:
         secret["stringData"] |= store
         await self._iris.world.apply(secret)
 
-    async def roll_out(
-        self, version: str | None = None, faults: Mapping[str, object] | None = None, **model: Any
-    ) -> None:
-        """Apply policy and ModelDeployment, as a user does; by default the version that is in the file.
+    async def roll_out(self, version: str, faults: Mapping[str, object] | None = None, **model: Any) -> None:
+        """Apply policy and ModelDeployment, as a user does.
 
         faults: of the model server. model: other values of spec.model.
         """
         await self._iris.world.apply(*self._policies, self.deployment(version, faults, **model))
 
-    def deployment(self, version: str | None = None, faults: Mapping[str, object] | None = None, **model: Any) -> Json:
+    def deployment(self, version: str, faults: Mapping[str, object] | None = None, **model: Any) -> Json:
         """The ModelDeployment of a version; see `roll_out`."""
-        version = version or self.md["spec"]["model"]["version"]
         md = self._iris.spec(version, faults, scikit_learn=True)
         (here,) = md["spec"]["serving"]["template"]["spec"]["containers"]
         serving = self.md["spec"]["serving"]
