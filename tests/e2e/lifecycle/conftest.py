@@ -45,7 +45,7 @@ async def world(
     url = f"https://127.0.0.1:{cluster.state.api_port}"
     config, log = folder / "serin.yaml", folder / "operator.log"
     # On a machine with much to do the gateway takes seconds to act on a weight.
-    fields = {"gatewayReloadSeconds": 5, "artifacts": FETCHER}
+    fields = {"gatewayReloadSeconds": 5, "artifacts": FETCHER, "evaluationImage": "demo.local/serin-evaluate"}
     config.write_text(yaml.safe_dump(manifests.operator_config(cluster.prometheus_url_inside, **fields)))
     command = [sys.executable, "-m", "serin", "run", "--config", str(config), "--standalone"]
     command += ["--kubeconfig", str(cluster.kubeconfig_inside), "--namespace", NAMESPACE]

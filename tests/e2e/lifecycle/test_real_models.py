@@ -1,4 +1,7 @@
-"""Scikit-learn models from where people keep them, a bucket and a registry; what answers is the file that came."""
+"""Scikit-learn models from where people keep them, a bucket and a registry; what answers is the file that came.
+
+What is rolled out are the samples that users copy, `fetched-from-s3.yaml` and `fetched-from-mlflow.yaml`.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,9 @@ from tests.cluster.settings import NODE_ADDRESS
 from tests.demo.manifests import REPOSITORY
 from tests.demo.stage import condition, is_true
 from tests.e2e.lifecycle.bucket import store_served
+from tests.e2e.lifecycle.samples import Sample
 from tests.e2e.lifecycle.training import trained
-from tests.e2e.lifecycle.world import NAMESPACE, Holds, Json, Model, World, begins_first, promoted, together
+from tests.e2e.lifecycle.world import Holds, Json, Model, World, begins_first, promoted, together
 
 ROWS: NDArray[np.float64] = load_iris(return_X_y=True)[0]
 S3_PORT = 18091
@@ -42,20 +46,6 @@ def serving(world: World, name: str, command: Sequence[str | Path], env: Mapping
             server.wait(10)
         except subprocess.TimeoutExpired:  # it waits for connections that are kept alive
             server.kill()
-
-
-async def keep(world: World, name: str, values: Mapping[str, str]) -> Json:
-    """Keep what the fetch needs to know of a store in a Secret, and return `fetch.envFrom`'s entry."""
-    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": NAMESPACE}}
-    await world.apply({**secret, "stringData": dict(values)})
-    return {"secretRef": {"name": name}}
-
-
-def fetched(iris: Model, version: str, uri: str, **fetch: Any) -> Json:
-    """The ModelDeployment of a version whose model is at a uri; nobody has pinned it."""
-    md = iris.spec(version, scikit_learn=True)
-    md["spec"]["model"] |= {"uri": uri, "fetch": fetch}
-    return md
 
 
 async def answered_by(iris: Model) -> str:
@@ -113,31 +103,28 @@ async def _answers(iris: Model) -> bool:
 async def test_models_by_s3_are_promoted_and_gone_back_to_without_the_bucket(world: World) -> None:
     """Two prefixes, pinned by a Job, with keys from a Secret for Job and init container; then the bucket is away."""
     iris = world.model("by-s3")
-    bucket_keys = iris.its("bucket")
-    how: Json = {
-        "envFrom": [{"secretRef": {"name": bucket_keys}}],
-        "cache": {"hostPath": {"path": str(world.folder / iris.its("cache"))}},
-    }
-    models = {one: fetched(iris, one, f"s3://models/{iris.name}/{one}", **how) for one in ("1", "2")}
-    async with store_served(world, bucket_keys, S3_PORT, "models") as bucket:
+    plan = Sample("fetched-from-s3", iris)
+    uris = {"1": "s3://models/iris/1/", "2": plan.md["spec"]["model"]["uri"]}
+    async with store_served(world, iris.its("store"), S3_PORT, "models") as bucket:
+        await plan.reach(bucket.environment)
         for version in ("1", "2"):
-            folder = bucket / iris.name / version
+            folder = bucket.folder / "iris" / version
             folder.mkdir(parents=True)
             skops.io.dump(trained(version), folder / "model.skops")
-        await iris.apply(models["1"])
+        await plan.roll_out("1", uri=uris["1"])
         await iris.until(promoted("1"))
         assert await answered_by(iris) == "1"
         async with world.load(iris.host) as load:
-            await iris.apply(models["2"])
+            await plan.roll_out("2")
             await iris.until(promoted("2"))
             await iris.until_pods("a", 0)
         assert not load.failures, load.failures
         assert load.of("2") > 0
         assert await answered_by(iris) == "2"
-        uris, digests = zip(*[await pinned(iris, one) for one in ("1", "2")], strict=True)
-        assert uris == tuple(f"s3://models/{iris.name}/{one}" for one in ("1", "2"))
-        assert len(set(digests)) == 2
-    await iris.apply(models["1"])
+        pins = {one: await pinned(iris, one) for one in ("1", "2")}
+        assert {one: uri for one, (uri, _) in pins.items()} == uris
+        assert len({digest for _, digest in pins.values()}) == 2
+    await plan.roll_out("1", uri=uris["1"])
     md = await iris.until(promoted("1"))
     assert condition(md, "Promoted")["reason"] == "WentBack"
     await iris.until_pods("b", 0)
@@ -149,6 +136,7 @@ async def test_models_by_s3_are_promoted_and_gone_back_to_without_the_bucket(wor
 async def test_models_of_a_registry_by_version_and_by_an_alias_that_moves(world: World) -> None:
     """An alias is pinned when its revision is made. Moved, it moves nothing that runs; polled, it is a rollout."""
     iris = world.model("by-mlflow")
+    plan = Sample("fetched-from-mlflow", iris)
     root = world.folder / iris.name
     root.mkdir()
     address = f"http://{NODE_ADDRESS}:{MLFLOW_PORT}"
@@ -172,24 +160,24 @@ async def test_models_of_a_registry_by_version_and_by_an_alias_that_moves(world:
         await asyncio.to_thread(world.cluster.run, program, env=env, cwd=root, timeout=SECONDS_MAX)
 
     with serving(world, "mlflow", command, quiet):
-        await mlflow("log", iris.name)
-        how = {"envFrom": [await keep(world, "registry", {"MLFLOW_TRACKING_URI": address})]}
-        await iris.apply(fetched(iris, "1", f"models:/{iris.name}/1", **how))
+        await mlflow("log", "iris")
+        await plan.reach({"MLFLOW_TRACKING_URI": address})
+        await plan.roll_out("1", uri="models:/iris/1")
         await iris.until(promoted("1"))
         assert await answered_by(iris) == "1"
-        await mlflow("alias", iris.name, "champion", "2")
+        await mlflow("alias", "iris", "champion", "2")
         async with world.load(iris.host) as load:
-            await iris.apply(fetched(iris, "2", f"models:/{iris.name}@champion", **how))
+            await plan.roll_out("2")
             await iris.until(promoted("2"))
             await iris.until_pods("a", 0)
         assert not load.failures, load.failures
         assert load.of("2") > 0
         assert await answered_by(iris) == "2"
         (one, first), (two, second) = [await pinned(iris, version) for version in ("1", "2")]
-        assert (one, two) == (f"models:/{iris.name}/1", f"models:/{iris.name}/2")
+        assert (one, two) == ("models:/iris/1", "models:/iris/2")
         assert first != second
 
-        await mlflow("alias", iris.name, "champion", "1")
+        await mlflow("alias", "iris", "champion", "1")
         await another_pod(iris, "b")
         assert await answered_by(iris) == "2", "there is no cache: it was fetched anew, as what the alias meant"
 
@@ -200,5 +188,5 @@ async def test_models_of_a_registry_by_version_and_by_an_alias_that_moves(world:
             await iris.until_pods("b", 0)
         assert not load.failures, load.failures
         assert md["status"]["stable"]["version"] == "2", "the label is the spec's"
-        assert md["status"]["poll"]["artifact"]["uri"] == f"models:/{iris.name}/1"
+        assert md["status"]["poll"]["artifact"]["uri"] == "models:/iris/1"
         assert await answered_by(iris) == "1"

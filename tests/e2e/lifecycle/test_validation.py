@@ -1,15 +1,15 @@
-"""The stage validate on a real cluster: real models, asked by real Jobs on the iris data, before any user asks them."""
+"""The stage validate on a real cluster: real models, asked by real Jobs on the iris data, before any user asks them.
+
+What is rolled out are the samples that users copy, `manifests/samples/validation-*.yaml`.
+"""
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import re
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import skops.io
@@ -17,11 +17,10 @@ from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
 from tests.cluster.settings import NODE_ADDRESS
-from tests.demo.manifests import REPOSITORY
 from tests.demo.stage import condition
 from tests.e2e.lifecycle.bucket import store_served
+from tests.e2e.lifecycle.samples import Sample
 from tests.e2e.lifecycle.world import (
-    GATES,
     NAMESPACE,
     Json,
     Model,
@@ -32,90 +31,38 @@ from tests.e2e.lifecycle.world import (
     together,
     waiting,
 )
+from tests.unit.evaluate.builders import write
 
 ROWS = 3000
 LONG = 5.8
 """Sepals above it are long; half of the flowers have such."""
-PROGRAM: Json = {
-    "image": "demo.local/serin-evaluate",  # a name only: the local cluster runs the command
-    "env": [{"name": "PYTHONPATH", "value": str(REPOSITORY / "operator")}],
-}
 FEATURES = ("sepal_length", "sepal_width", "petal_length", "petal_width")
+FAR = f"http://{NODE_ADDRESS}:1"
+"""Nobody is there."""
 
 
-def holdout(folder: Path, name: str, *, rows: int = ROWS, age: timedelta = timedelta(days=1)) -> Path:
-    """A data set of flowers near those of the iris data, each with the day it was measured."""
-    place = folder / name
-    place.mkdir(exist_ok=True)
+def holdout(path: Path, *, age: timedelta = timedelta(days=1)) -> None:
+    """Write flowers near those of the iris data, each with the day it was measured; the file's name says the format."""
     known, species = load_iris(return_X_y=True)
     chance = np.random.default_rng(7)
-    picked = chance.integers(len(known), size=rows)
-    flowers = known[picked] + chance.normal(0, 0.01, (rows, 4))
-    measured = (datetime.now(UTC) - age).isoformat()
-    with (place / "holdout.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow([*FEATURES, "species", "measured", "length"])
-        for flower, kind in zip(flowers, species[picked], strict=True):
-            length = "long" if flower[0] > LONG else "short"
-            writer.writerow([*map(float, flower), int(kind), measured, length])
-    return place
-
-
-def validated(data: Path, *gates: Json, retry: str = "10m", report: Json | None = None, **evaluation: Any) -> Json:
-    """A rollout whose first stage judges on this data, and keeps its report there."""
-    asked = {
-        "task": "classification",
-        "classes": [0, 1, 2],
-        "datasets": [
-            {
-                "name": "holdout",
-                "path": "/data/holdout.csv",
-                "target": "species",
-                "features": list(FEATURES),
-                "timeColumn": "measured",
-                "maxAge": "30d",
-            }
-        ],
-        "endpoint": {
-            "protocol": "openInference",
-            "model": "iris",
-            "answer": {"prediction": "species", "scores": "probabilities"},
-        },
-        "asking": {"attempts": 2, "requestTimeout": "10s"},
-        "intervals": {"resamples": 200},
-        "gates": [{"name": "good", "metric": "accuracy", "min": 0.8}, *gates],
-        **evaluation,
+    picked = chance.integers(len(known), size=ROWS)
+    flowers = known[picked] + chance.normal(0, 0.01, (ROWS, 4))
+    columns = {
+        "row": [f"flower-{number}" for number in range(ROWS)],
+        **{name: flowers[:, number].tolist() for number, name in enumerate(FEATURES)},
+        "species": species[picked].tolist(),
+        "measured": [(datetime.now(UTC) - age).isoformat()] * ROWS,
+        "length": ["long" if flower[0] > LONG else "short" for flower in flowers],
     }
-    container = {
-        **PROGRAM,
-        "name": "evaluate",
-        "command": [sys.executable, "-m", "serin", "evaluate"],
-        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
-    }
-    volumes = [{"name": "data", "hostPath": {"path": str(data)}}]
-    stage: Json = {
-        "evaluation": asked,
-        "retry": retry,
-        "template": {"spec": {"containers": [container], "volumes": volumes}},
-    }
-    if report is not None:
-        stage["report"] = report
-    stages = [
-        {"name": "holdout", "validate": stage},
-        {"name": "half", "canary": {"weight": 50, "soak": "2s"}},
-    ]
-    return {"gates": GATES, "stages": stages}
+    # At once, because a Job may be about to read it.
+    write(path.with_name(f"new-{path.name}"), columns).replace(path)
 
 
-def warmed(**warmup: Any) -> Json:
-    """A rollout whose first stage warms the candidate up, by a request made from its metadata."""
-    container = {**PROGRAM, "name": "warmup", "command": [sys.executable, "-m", "serin", "warmup"]}
-    stage = {"requestTimeout": "3s", "template": {"spec": {"containers": [container]}}, **warmup}
-    stages = [
-        {"name": "warm", "warmup": stage},
-        {"name": "half", "canary": {"weight": 50, "soak": "2s"}},
-    ]
-    return {"gates": GATES, "stages": stages}
+def judged(sample: str, iris: Model) -> Sample:
+    """A sample of a validation, with data."""
+    plan = Sample(sample, iris)
+    holdout(plan.data)
+    return plan
 
 
 def wrong(fraction: float) -> Json:
@@ -143,22 +90,16 @@ def answers(revision: Json) -> list[str]:
     return [one["message"] for one in recorded(revision)]
 
 
-def place(secret: str) -> Json:
-    """Reports go to the store's bucket, opened by this Secret."""
-    return {"uri": "s3://reports/e2e", "keep": 3, "envFrom": [{"secretRef": {"name": secret}}]}
-
-
 @together
 async def test_a_better_model_passes_on_data_before_it_gets_a_request(world: World) -> None:
     """The answer is in the record with numbers and where the report is, and the report is there."""
     iris = world.model("judged-well")
-    no_worse = {"name": "no-worse", "metric": "accuracy", "maxDropVersusStable": 0.02}
-    store = iris.its("reports")
-    async with store_served(world, store, 18089, "reports") as bucket:
-        plan = validated(holdout(world.folder, "well"), no_worse, report=place(store))
+    plan = judged("validation-better", iris)
+    async with store_served(world, iris.its("store"), 18089, "reports") as bucket:
+        await plan.reach(bucket.environment)
         await iris.serve("1", faults=wrong(0.05), scikit_learn=True)
         async with world.load(iris.host) as load:
-            await iris.apply(iris.spec("2", scikit_learn=True, rollout=plan))
+            await plan.roll_out("2")
             md = await iris.until(waiting("Validating", "holdout"))
             assert md["status"]["phase"] == "Validating"
             assert md["status"]["rollout"]["stage"] == "holdout"
@@ -168,14 +109,14 @@ async def test_a_better_model_passes_on_data_before_it_gets_a_request(world: Wor
         await iris.until_verdict("2", "Stable")
         revision = await iris.revision("2")
         (entry,) = recorded(revision)
-        kept = f"e2e/{NAMESPACE}/{iris.name}/{revision['metadata']['name']}.1.holdout"
-        content = (bucket / kept / "report.json").read_bytes()
+        kept = f"serin/{NAMESPACE}/{iris.name}/{revision['metadata']['name']}.1.holdout"
+        content = (bucket.folder / kept / "report.json").read_bytes()
         assert entry["report"] == {
             "place": f"s3://reports/{kept}/report.json",
             "digest": f"sha256:{hashlib.sha256(content).hexdigest()}",
         }
         assert json.loads(content)["verdict"] == "pass"
-        assert "<svg" in (bucket / kept / "report.html").read_text()
+        assert "<svg" in (bucket.folder / kept / "report.html").read_text()
     assert entry["message"].startswith("pass: "), entry
     assert "good: " in entry["message"]
     assert entry["report"]["place"] in entry["message"]
@@ -186,12 +127,11 @@ async def test_a_better_model_passes_on_data_before_it_gets_a_request(world: Wor
 async def test_a_worse_model_is_rejected_and_nobody_has_seen_it(world: World) -> None:
     """ValidationFailed with the gate and its interval; stable was never touched. The store of reports is away."""
     iris = world.model("judged-bad")
-    keys = {"AWS_ENDPOINT_URL": f"http://{NODE_ADDRESS}:1", "AWS_ACCESS_KEY_ID": "ann", "AWS_SECRET_ACCESS_KEY": "x"}
-    await world.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "no-store"}, "stringData": keys})
-    plan = validated(holdout(world.folder, "bad"), report=place("no-store"))
+    plan = judged("validation-better", iris)
+    await plan.reach({"AWS_ENDPOINT_URL": FAR})
     await iris.serve("1", scikit_learn=True)
     async with world.load(iris.host) as load:
-        await iris.apply(iris.spec("2", wrong(0.4), scikit_learn=True, rollout=plan))
+        await plan.roll_out("2", wrong(0.4))
         md = await iris.until(stalled("RolledBack", "ValidationFailed", "good: ", "the report was not stored: "))
         assert serving(md, "1")
     assert not load.failures
@@ -207,14 +147,14 @@ async def test_a_worse_model_is_rejected_and_nobody_has_seen_it(world: World) ->
 async def test_a_first_model_is_judged_by_itself_before_anybody_sees_it(world: World) -> None:
     """A bad one is stalled with its numbers and no request reaches it; a good one takes its place and serves."""
     iris = world.model("judged-first")
-    no_worse = {"name": "no-worse", "metric": "accuracy", "maxDropVersusStable": 0.02}
-    plan = validated(holdout(world.folder, "first"), no_worse)
-    await iris.apply(iris.spec("1", wrong(0.4), scikit_learn=True, rollout=plan))
+    plan = judged("validation-better", iris)
+    del plan.stage("validate")["report"]
+    await plan.roll_out("1", wrong(0.4))
     md = await iris.until(stalled("FirstRevisionFailing", "stage holdout", "good: "))
     assert "no-worse" not in condition(md, "Stalled")["message"], "nothing serves that it could be compared with"
     assert condition(md, "Ready")["status"] == "False"
     assert {weights for weights in iris.shares() if weights != (0, 100)} == set(), "slot a had no weight"
-    await iris.apply(iris.spec("2", scikit_learn=True, rollout=plan))
+    await plan.roll_out("2")
     await iris.until(promoted("2"))
     await iris.until_answered_by("2")
     await iris.until_verdict("2", "Stable")
@@ -224,14 +164,10 @@ async def test_a_first_model_is_judged_by_itself_before_anybody_sees_it(world: W
 
 @together
 async def test_a_higher_score_with_negative_flips_is_stopped(world: World) -> None:
-    """92 % right before and 96 % now, but about 4 % of what was right before is wrong now."""
+    """90 % right before and 94 % now, but about 4 % of what was right before is wrong now."""
     iris = world.model("judged-flips")
-    flips = {"name": "flips", "metric": "negativeFlipRate", "max": 0.02}
-    better = {"name": "better", "metric": "accuracy", "maxDropVersusStable": 0.0}
     await iris.serve("1", faults=wrong(0.08), scikit_learn=True)
-    await iris.apply(
-        iris.spec("2", wrong(0.04), scikit_learn=True, rollout=validated(holdout(world.folder, "flips"), flips, better))
-    )
+    await judged("validation-flips", iris).roll_out("2", wrong(0.04))
     md = await iris.until(stalled("RolledBack", "ValidationFailed", "flips: "))
     assert "better: " not in condition(md, "Stalled")["message"], "the score is higher; it is the flips that stop it"
 
@@ -240,12 +176,8 @@ async def test_a_higher_score_with_negative_flips_is_stopped(world: World) -> No
 async def test_a_model_that_is_biased_against_a_group_is_stopped(world: World) -> None:
     """Its score is good enough; of the long flowers it gets many more wrong than of the short ones."""
     iris = world.model("judged-biased")
-    fair = {"name": "fair", "metric": "equalizedOddsDifference", "max": 0.1, "group": "length"}
-    groups = [{"name": "length", "column": "length"}]
-    plan = validated(holdout(world.folder, "biased"), fair, groups=groups, positive=2)
     await iris.serve("1", scikit_learn=True)
-    biased = wrong(0.3) | {"WRONG_ABOVE": LONG}
-    await iris.apply(iris.spec("2", biased, scikit_learn=True, rollout=plan))
+    await judged("validation-bias", iris).roll_out("2", wrong(0.3) | {"WRONG_ABOVE": LONG})
     md = await iris.until(stalled("RolledBack", "ValidationFailed", "fair: "))
     assert "good: " not in condition(md, "Stalled")["message"]
 
@@ -254,27 +186,28 @@ async def test_a_model_that_is_biased_against_a_group_is_stopped(world: World) -
 async def test_preprocessing_that_training_did_not_have_is_caught(world: World) -> None:
     """The same rows through the endpoint and through the artifact: the served one shifts a feature first."""
     iris = world.model("judged-skewed")
-    data = holdout(world.folder, "skewed")
-    rows, species = load_iris(return_X_y=True)
-    skops.io.dump(LogisticRegression(max_iter=500).fit(rows, species), data / "model.skops")
-    plan = validated(data, skew={"artifact": "/data/model.skops", "rows": 200})
+    plan = judged("validation-skew", iris)
+    trained = LogisticRegression(max_iter=500).fit(*load_iris(return_X_y=True))
+    skops.io.dump(trained, plan.seen_as(plan.evaluation["skew"]["artifact"]))
     await iris.serve("1", scikit_learn=True)
-    await iris.apply(iris.spec("2", {"SHIFT": 0.3}, scikit_learn=True, rollout=plan))
-    await iris.until(stalled("RolledBack", "ValidationFailed", "skew: "))
+    await plan.roll_out("2", {"SHIFT": 0.3})
+    md = await iris.until(stalled("RolledBack", "ValidationFailed", "skew: "))
+    assert "good: " not in condition(md, "Stalled")["message"], "the score alone would let it pass"
 
 
 @together
 async def test_a_stale_set_holds_until_it_is_renewed(world: World) -> None:
     """Too old is neither a pass nor a failure; the question is asked again, and answered by newer data."""
     iris = world.model("judged-late")
-    data = holdout(world.folder, "late", age=timedelta(days=45))
+    plan = Sample("validation-stale", iris)
+    holdout(plan.data, age=timedelta(days=45))
     await iris.serve("1", scikit_learn=True)
     async with world.load(iris.host):
-        await iris.apply(iris.spec("2", scikit_learn=True, rollout=validated(data, retry="5s")))
+        await plan.roll_out("2")
         md = await iris.until(waiting("ValidationUndecided", "DatasetStale"))
         assert serving(md, "1")
         assert await never_saw_a_request(iris)
-        holdout(world.folder, "late")
+        holdout(plan.data)
         await iris.until(promoted("2"))
     await iris.until_verdict("2", "Stable")
     said = answers(await iris.revision("2"))
@@ -285,24 +218,26 @@ async def test_a_stale_set_holds_until_it_is_renewed(world: World) -> None:
 async def test_data_that_cannot_be_used_stall_and_a_corrected_stage_goes_on(world: World) -> None:
     """A column has another name than the configuration says; nothing is held against the candidate."""
     iris = world.model("judged-columns")
-    data = holdout(world.folder, "columns")
-    broken = validated(data, datasets=[{"name": "holdout", "path": "/data/holdout.csv", "target": "kind"}])
+    plan = judged("validation-stale", iris)
+    (dataset,) = plan.evaluation["datasets"]
+    target, dataset["target"] = dataset["target"], "kind"
     await iris.serve("1", scikit_learn=True)
     async with world.load(iris.host):
-        await iris.apply(iris.spec("2", scikit_learn=True, rollout=broken))
+        await plan.roll_out("2")
         md = await iris.until(stalled("ValidationBlocked", "WrongColumns", "kind"))
         assert serving(md, "1")
-        await iris.apply(iris.spec("2", scikit_learn=True, rollout=validated(data)))
+        dataset["target"] = target
+        await plan.roll_out("2")
         await iris.until(promoted("2"))
 
 
 @together
 async def test_a_slow_loader_gets_its_first_user_when_it_is_warm(world: World) -> None:
-    """Its first answer takes a second; the requests that find that out are no user's."""
+    """Its first answer takes 0.4 s; the requests that find that out are no user's."""
     iris = world.model("warmed")
     await iris.serve("1", scikit_learn=True)
     async with world.load(iris.host) as load:
-        await iris.apply(iris.spec("2", {"COLD_SECONDS": 0.4}, scikit_learn=True, rollout=warmed()))
+        await Sample("validation-warmup", iris).roll_out("2", {"START_DELAY_SECONDS": 2, "COLD_SECONDS": 0.4})
         await iris.until(waiting("Validating", "stage warm", "settle"))
         assert await never_saw_a_request(iris)
         await iris.until(promoted("2"))
@@ -316,11 +251,14 @@ async def test_a_slow_loader_gets_its_first_user_when_it_is_warm(world: World) -
 
 @together
 async def test_a_candidate_that_never_answers_is_rejected_by_its_warm_up(world: World) -> None:
-    """It is Ready, and hangs; nobody has waited for it but the warm-up."""
+    """It is Ready, and hangs; nobody has waited for it but the warm-up, with a request made from its metadata."""
     iris = world.model("never-warm")
+    plan = Sample("validation-warmup", iris)
+    plan.stage("warmup").pop("request")
+    plan.stage("warmup").update(within="8s", requestTimeout="3s")
     await iris.serve("1", scikit_learn=True)
     async with world.load(iris.host) as load:
-        await iris.apply(iris.spec("2", {"HANG_FRACTION": 1}, scikit_learn=True, rollout=warmed(within="8s")))
+        await plan.roll_out("2", {"HANG_FRACTION": 1})
         md = await iris.until(stalled("RolledBack", "ValidationFailed", "nothing was answered within 8 s"))
         assert serving(md, "1")
     assert not load.failures
@@ -331,10 +269,11 @@ async def test_a_candidate_that_never_answers_is_rejected_by_its_warm_up(world: 
 async def test_a_validation_that_is_interrupted_runs_again_and_counts_once(world: World) -> None:
     """Its pod is deleted, as when its node goes; then somebody deletes the Job itself."""
     iris = world.model("judged-twice")
-    slow: Json = {"asking": {"batchRows": 50, "inFlight": 1, "rowsPerSecond": 300}}
+    plan = judged("validation-stale", iris)
+    plan.evaluation["asking"] = {"batchRows": 50, "inFlight": 1, "rowsPerSecond": 300}
     await iris.serve("1", scikit_learn=True)
     async with world.load(iris.host):
-        await iris.apply(iris.spec("2", scikit_learn=True, rollout=validated(holdout(world.folder, "twice"), **slow)))
+        await plan.roll_out("2")
         await iris.until(waiting("Validating"))
         first = await _running_pod(iris)
         await world.delete("Pod", first)
@@ -351,9 +290,10 @@ async def test_a_validation_that_is_interrupted_runs_again_and_counts_once(world
 async def test_a_validation_that_nobody_asks_for_any_more_is_ended(world: World) -> None:
     """The spec asks for the stable version again while the Job runs."""
     iris = world.model("judged-no-more")
-    slow: Json = {"asking": {"batchRows": 50, "inFlight": 1, "rowsPerSecond": 100}}
+    plan = judged("validation-stale", iris)
+    plan.evaluation["asking"] = {"batchRows": 50, "inFlight": 1, "rowsPerSecond": 100}
     await iris.serve("1", scikit_learn=True)
-    await iris.apply(iris.spec("2", scikit_learn=True, rollout=validated(holdout(world.folder, "no-more"), **slow)))
+    await plan.roll_out("2")
     await _running_pod(iris)
     (job,) = await jobs(iris)
     await iris.apply(iris.spec("1", scikit_learn=True))

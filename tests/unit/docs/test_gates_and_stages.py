@@ -49,11 +49,16 @@ def test_an_example_is_a_policy_that_a_rollout_can_go_by(block: Block) -> None:
     assert plan.stages
 
 
-SAMPLE = yaml.safe_load_all((ROOT / "manifests" / "samples" / "validation.yaml").read_text())
+SAMPLES = [
+    raw
+    for path in sorted((ROOT / "manifests" / "samples").glob("validation*.yaml"))
+    for raw in yaml.safe_load_all(path.read_text())
+    if "spec" in raw
+]
 EVALUATIONS = [
     stage["validate"]["evaluation"]
-    for raw in (*POLICIES, *SAMPLE)
-    for stage in (raw["spec"].get("stages") or ())
+    for raw in (*POLICIES, *SAMPLES)
+    for stage in (raw["spec"].get("rollout", raw["spec"]).get("stages") or ())
     if "validate" in stage
 ]
 
