@@ -118,8 +118,12 @@ def awaiting_approval(look: Look) -> Ruling | None:
 
 
 def validating(look: Look) -> Ruling | None:
-    """No traffic before every validation has passed; what could not be judged is not a pass."""
-    return unvalidated(look.attempt, look.seen.job_refusal, look.now)
+    """No traffic before every validation has passed; what could not be judged is not a pass.
+
+    Without pods there is nobody to ask: what they wait for is said by `capacity`.
+    """
+    held = unvalidated(look.attempt, look.seen.job_refusal, look.now)
+    return held if held is not None and capacity(look) is None else None
 
 
 def unvalidated(attempt: Attempt, job_refusal: str | None, now: float) -> Hold | None:

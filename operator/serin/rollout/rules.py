@@ -17,23 +17,24 @@ hides a failure; and the facts that leave no choice stand before the reasons to 
    11  the candidate cannot answer, or its files
        cannot be fetched                              hold
    12  the route cannot carry the weight              hold; its owner has to act
-   13  something cannot be measured                   hold; missing data is never a verdict
-   14  paused                                         hold; only advances stop, never what stands above
-   15  the traffic is too low to end before the deadline, and no weight has moved yet    hold
-   16  the stage waits for an approval                hold
-   17  pods for the next step are not there           hold
-   18  a validation has not passed                    hold; no request before it has
+   13  a validation has not passed, though the pods
+       that it asks are there                         hold; no request before it has, so counts are not missed yet
+   14  something cannot be measured                   hold; missing data is never a verdict
+   15  paused                                         hold; only advances stop, never what stands above
+   16  the traffic is too low to end before the deadline, and no weight has moved yet    hold
+   17  the stage waits for an approval                hold
+   18  pods for the next step are not there           hold
    19  the soak, the counts or a proof are not there  wait
    20  a ramp's next weight could do too much harm    wait
    21  what the next stage judges fails already       roll back, rather than show it to more users first
    22  outside the policy's windows, or in a freeze   hold; only the step itself waits, the soak did not
    23  nothing is in the way                          advance
 
-A Promote goes past 7 to 10, 13, 15, 16 and 18 to 22: it is what people break the glass for. Pods, the route and a pause
-still hold it.
+A Promote goes past 7 to 10, 13, 14, 16, 17 and 19 to 22: it is what people break the glass for. Pods, the route and a
+pause still hold it.
 
 Beside the list and whatever it says, a candidate that cannot answer gets weight 0 in the same pass
-(`Look.shielded`). It gets its stage's weight back when it can, but not while rules 7 to 14 hold: nobody gets more
+(`Look.shielded`). It gets its stage's weight back when it can, but not while rules 7 to 15 hold: nobody gets more
 traffic on a look that does not know enough, or that somebody has paused.
 
 A rule that has nothing to say returns None. Rules are pure; each gets the same Look.
@@ -94,12 +95,12 @@ RULES: tuple[Callable[[Look], Ruling | None], ...] = (
     shared_incident,
     unready_candidate,
     unfit_route,
+    validating,
     missing_data,
     paused,
     too_little_traffic,
     awaiting_approval,
     capacity,
-    validating,
     unfinished,
     harm_budget,
     failing_ahead,

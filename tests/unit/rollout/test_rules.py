@@ -49,7 +49,7 @@ def test_the_list_of_rules_is_the_order_of_precedence() -> None:
     assert names.pop(names.index("ended_by_hand") + 1) == "promoted_by_hand"
     # Two that speak only before the first request; tests/unit/rollout/test_validation.py has them.
     assert names.pop(names.index("failing_gates") + 1) == "failing_validation"
-    assert names.pop(names.index("capacity") + 1) == "validating"
+    assert names.pop(names.index("unfit_route") + 1) == "validating"
     last = [
         "too_little_traffic",
         "awaiting_approval",

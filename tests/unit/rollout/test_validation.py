@@ -18,11 +18,12 @@ from serin.rollout.holds import validating
 from serin.rollout.persist import dump_state, dump_step, load_state, load_step
 from serin.rollout.plan import Validation
 from serin.rollout.record import with_outcome
+from serin.rollout.rules import rule
 from serin.rollout.rulings import Hold, RollBack
 from serin.rollout.state import Attempt, End, KeptReport, Outcome, State, Step, Validated
 from serin.rollout.verdicts import failing_validation
 from serin.workloads.jobs import Ended, JobState, Running
-from tests.unit.rollout.looks import CANDIDATE, attempt, by_plan, look, seen
+from tests.unit.rollout.looks import CANDIDATE, attempt, by_plan, look, pods, seen
 
 HOLDOUT = Validation("holdout", "d1", 600.0)
 GATE = {"name": "good", "verdict": "pass", "message": "0.97"}
@@ -209,6 +210,32 @@ def test_no_request_before_every_validation_has_passed(
 ) -> None:
     ruling = validating(look(by_plan(validations=(HOLDOUT,)), attempt(validated=known), stage=-1))
     assert (ruling.reason if isinstance(ruling, Hold) else None) is want, sentence
+
+
+NOTHING_IS_COUNTED = attempt(instant=1.0, stable_seen=False)
+
+
+@pytest.mark.parametrize(
+    ("known", "want"),
+    [
+        (Validated("holdout", "d1"), Reason.VALIDATING),
+        (Validated("holdout", "d1", verdict="undecided"), Reason.VALIDATION_UNDECIDED),
+        (Validated("holdout", "d1", verdict="undecided", stalled=True), Reason.VALIDATION_BLOCKED),
+        (Validated("holdout", "d1", verdict="fail", stalled=True), Reason.VALIDATION_FAILED),
+        (Validated("holdout", "d1", verdict="pass"), Reason.NO_TRAFFIC),
+    ],
+)
+def test_what_stands_in_a_validations_way_is_said_though_there_is_no_traffic(known: Validated, want: Reason) -> None:
+    """At night, too, somebody has to hear that the data have no such column; counts come later."""
+    ruling = rule(look(by_plan(validations=(HOLDOUT,)), attempt(validated=(known,)), NOTHING_IS_COUNTED, stage=-1))
+    assert isinstance(ruling, Hold | RollBack)
+    assert ruling.reason is want
+
+
+def test_while_there_are_no_pods_to_ask_it_is_they_that_are_waited_for() -> None:
+    ruling = rule(look(by_plan(validations=(HOLDOUT,)), pods(CANDIDATE, ready=0), stage=-1))
+    assert isinstance(ruling, Hold)
+    assert ruling.reason is Reason.NOT_READY
 
 
 def test_one_after_another() -> None:
