@@ -74,15 +74,15 @@ class WarmupRequest(ApiModel):
 class Warmup(ApiModel):
     """The candidate is asked until its answers have settled, by a Job, before it gets any traffic.
 
-    It is warm when the median latency of `window` requests is within a fifth of that of the `window` before. A
-    candidate that answers nothing is rolled back. Each request has a connection of its own, so that every pod gets
-    some.
+    It is warm when the median latency of `window` requests is within a fifth of that of the `window` before, and they
+    are not clearly slower than the fastest of the four windows before them. A candidate that answers nothing is rolled
+    back. Each request has a connection of its own, so that every pod gets some.
     """
 
     request: WarmupRequest | None = None
     """What is sent. Without one it is made from the model's metadata, as the Open Inference Protocol has them."""
     window: Annotated[int, Field(ge=5, le=10_000)] = 20
-    """How many requests are compared with as many before."""
+    """How many requests are compared with as many before: twice as many at least are sent."""
     objective: Seconds | None = None
     """What the median has to keep in the end; a candidate that is steady above it is rolled back."""
     within: Seconds = Seconds("5m")

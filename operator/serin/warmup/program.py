@@ -34,8 +34,8 @@ BUSY = 429
 class Config:
     """What the operator asks for.
 
-    url: of the candidate's Service. request: None to make one from the model's metadata. window: requests; two windows
-    are compared. within_seconds: for all of it. objective_seconds: for the median at the end, None for nothing.
+    url: of the candidate's Service. request: None to make one from the model's metadata. window: requests; the last
+    one is compared with those before. within_seconds: for all of it. objective_seconds: for the median at the end, None for nothing.
     """
 
     revision: str
@@ -116,7 +116,7 @@ async def _warm(config: Config, session: aiohttp.ClientSession, tally: _Tally) -
             continue
         tally.latencies.append(seconds[0])
         if len(tally.latencies) % config.window:
-            continue  # looked at after each request, two windows of a restless model would agree by chance at last
+            continue  # looked at after each request, windows of a restless model would agree by chance at last
         state = settled(tally.latencies, config.window, config.objective_seconds)
         if isinstance(state, Settled):
             first, last = 1000 * state.first_seconds, 1000 * state.median_seconds
