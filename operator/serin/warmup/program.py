@@ -35,7 +35,8 @@ class Config:
     """What the operator asks for.
 
     url: of the candidate's Service. request: None to make one from the model's metadata. window: requests; the last
-    one is compared with those before. within_seconds: for all of it. objective_seconds: for the median at the end, None for nothing.
+    one is compared with those before. within_seconds: for all of it. objective_seconds: for the median at the end, None
+    for nothing.
     """
 
     revision: str

@@ -6,9 +6,9 @@ so a model that answers nothing never settles.
     latencies  2.1 1.9 0.8 0.4 0.3 | 0.21 0.20 0.22 0.20 0.21 | 0.20 0.21 0.20 0.20 0.22
                median 0.8            median 0.21                median 0.20: within a fifth, settled
 
-A cold model gets faster, and the rest of a fall is of no account. One that gets slower and slower fills up or leaks: it
-must not pass, however slowly it does, and from one window to the next it may be less than a fifth. So the last window is
-held against the fastest of those before it as well, request by request.
+A cold model gets faster, and the rest of a fall is of no account. One that gets slower and slower fills up or leaks
+and must not pass, though from one window to the next it be less than a fifth. So the last window is held against the
+fastest of those before it as well, request by request.
 """
 
 from __future__ import annotations
