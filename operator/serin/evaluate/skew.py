@@ -125,9 +125,9 @@ def _compared(
     config: Config, skew: Skew, model: Any, frame: Any, served: Answers, rows: NDArray[Any]
 ) -> tuple[NDArray[np.bool_], float | None]:
     """Which rows differ, and the largest difference of a number, relative to 1 + its size."""
-    said = np.asarray(model.predict(frame))
+    said = _one_a_row(np.asarray(model.predict(frame)), len(rows))
     if config.classes is None:
-        return _apart(said.astype(np.float64).reshape(len(rows), -1), served.predicted[rows][:, None], skew.tolerance)
+        return _apart(said.astype(np.float64)[:, None], served.predicted[rows][:, None], skew.tolerance)
     predicted = pa.array(said.tolist())
     labels: list[Any] = list(config.classes)
     codes = Coder(labels, closed=True).codes(predicted)
@@ -141,9 +141,27 @@ def _compared(
     differing = codes != served.predicted[rows]
     if served.scores is None or not hasattr(model, "predict_proba"):
         return differing, None
-    order = [list(model.classes_.tolist()).index(one) for one in labels]
-    far, worst = _apart(np.asarray(model.predict_proba(frame))[:, order], served.scores[rows], skew.tolerance)
+    known = model.classes_.tolist()
+    scores = np.asarray(model.predict_proba(frame))
+    if scores.shape != (len(rows), len(known)):
+        raise _misshapen("probabilities", scores, f"{len(rows)} rows and {len(known)} classes")
+    order = [known.index(one) for one in labels]
+    far, worst = _apart(scores[:, order], served.scores[rows], skew.tolerance)
     return differing | far, worst
+
+
+def _one_a_row(said: NDArray[Any], rows: int) -> NDArray[Any]:
+    """Predictions, shape [rows]; NumPy would hold a single one against all rows, as if it had been said of each.
+
+    Some libraries answer with a column, shape [rows, 1].
+    """
+    if said.shape not in {(rows,), (rows, 1)}:
+        raise _misshapen("predictions", said, f"{rows} rows")
+    return said.reshape(rows)
+
+
+def _misshapen(what: str, found: NDArray[Any], asked: str) -> Unfit:
+    return Unfit(Fault.ARTIFACT_UNUSABLE, f"the artifact answers {asked} with {what} of shape {list(found.shape)}")
 
 
 def _apart(own: Floats, served: Floats, tolerance: float) -> tuple[NDArray[np.bool_], float]:

@@ -161,3 +161,83 @@ def test_a_pipeline_whose_columns_the_data_do_not_have_cannot_be_asked(tmp_path:
     with pytest.raises(Unfit, match="dataframes") as caught:
         _compared(tmp_path, model, columns, scores, predicted)
     assert caught.value.fault is Fault.ARTIFACT_UNUSABLE
+
+
+class Says:
+    """A model of somebody's own, whose answer does not depend on the rows."""
+
+    def __init__(self, predictions: Any) -> None:
+        self._predictions = predictions
+
+    def predict(self, _rows: Any) -> Any:
+        """What it was made with."""
+        return np.array(self._predictions)
+
+
+class SaysShares(Says):
+    """With probabilities."""
+
+    def __init__(self, predictions: Any, shares: Any) -> None:
+        super().__init__(predictions)
+        self.classes_ = np.array(["setosa", "virginica"])
+        self._shares = shares
+
+    def predict_proba(self, _rows: Any) -> Any:
+        """What it was made with."""
+        return np.array(self._shares)
+
+
+def _says(folder: Path, model: Says) -> SkewReport:
+    """Such a model, against an endpoint that says setosa of eight rows; numbers against one that says 0.5."""
+    says_numbers = np.array(model.predict(None)).dtype.kind == "f"
+    changes = {"task": "regression", "classes": None, "gates": [{"name": "g", "metric": "r2", "min": 0.5}]}
+    whole = config(**(changes if says_numbers else {}))
+    target, scores = ([0.5] * 8, None) if says_numbers else (["setosa"] * 8, np.array([[0.9, 0.1]] * 8))
+    served = Answers(np.full(8, 0.5) if says_numbers else np.zeros(8, np.int32), scores)
+    path = folder / "rows.parquet"
+    pyarrow.parquet.write_table(pa.table({"x": X[:, 0], "species": target}), path)
+    (folder / "m.pkl").write_bytes(pickle.dumps(model))
+    seen = survey(whole, whole.datasets[0].model_copy(update={"path": path}), Source(path, "parquet"), NOW)
+    asker = _Served(served)
+    found = asyncio.run(gather(whole, seen, {"candidate": asker}, None, lambda *_: None, sample_rows=8))  # type: ignore[dict-item]
+    return check_skew(whole, _skew("m.pkl", pickle=True), folder, found)
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (Says(["setosa"]), "answers 8 rows with predictions of shape [1]"),
+        (Says("setosa"), "answers 8 rows with predictions of shape []"),
+        (Says(["setosa"] * 16), "answers 8 rows with predictions of shape [16]"),
+        (Says([["setosa"] * 8]), "answers 8 rows with predictions of shape [1, 8]"),
+        (Says([0.5]), "answers 8 rows with predictions of shape [1]"),
+        (Says([0.5] * 16), "answers 8 rows with predictions of shape [16]"),
+        (Says([[0.5, 0.5]] * 8), "answers 8 rows with predictions of shape [8, 2]"),
+        (SaysShares(["setosa"] * 8, [[0.9, 0.1]]), "8 rows and 2 classes with probabilities of shape [1, 2]"),
+        (SaysShares(["setosa"] * 8, [0.9, 0.1]), "8 rows and 2 classes with probabilities of shape [2]"),
+        (SaysShares(["setosa"] * 8, [[0.9, 0.1, 0]] * 8), "8 rows and 2 classes with probabilities of shape [8, 3]"),
+    ],
+)
+def test_an_artifact_has_to_answer_each_row(tmp_path: Path, model: Says, words: str) -> None:
+    """One answer for all rows is none: held against each of them it would agree with an endpoint that says the same."""
+    with pytest.raises(Unfit) as caught:
+        _says(tmp_path, model)
+    assert caught.value.fault is Fault.ARTIFACT_UNUSABLE
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("model", "want"),
+    [
+        (Says(["setosa"] * 8), "pass"),
+        (Says([["setosa"]] * 8), "pass"),
+        (Says([["setosa"]] * 7 + [["virginica"]]), "fail"),
+        (Says([[0.5]] * 8), "pass"),
+        (Says([0.5] * 7 + [0.6]), "fail"),
+        (SaysShares(["setosa"] * 8, [[0.9, 0.1]] * 8), "pass"),
+        (SaysShares(["setosa"] * 8, [[0.9, 0.1]] * 7 + [[0.8, 0.2]]), "fail"),
+    ],
+)
+def test_a_column_of_answers_is_one_for_each_row(tmp_path: Path, model: Says, want: str) -> None:
+    """Some libraries answer so."""
+    assert _says(tmp_path, model).verdict == want
