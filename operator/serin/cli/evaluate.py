@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _EXITS = {"pass": 0, "fail": 1, "undecided": 3}
 _PROGRESS_SECONDS = 10.0
+_FINDINGS_MAX = 20
+"""Lines about what differs from the training data; the report has all."""
 
 
 def add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -125,9 +127,24 @@ def _say(report: Report, kept: Kept) -> None:
         print(f"{gate.verdict:9}  {gate.name}: {gate.message}")
     if report.skew is not None:
         print(f"{report.skew.verdict:9}  skew: {report.skew.message}")
+    _say_findings(report)
     print(f"{report.verdict}: {kept.place or kept.trouble}")
     if kept.place is not None and kept.trouble is not None:
         print(f"serin: {kept.trouble}", file=sys.stderr)
+
+
+def _say_findings(report: Report) -> None:
+    """What differs from the training data: without a gate on drift nobody would be told but who opens the report."""
+    found = [
+        f"{dataset.name}: {name} {words}"
+        for dataset in report.datasets
+        for name, column in dataset.columns.items()
+        for words in column.findings
+    ]
+    for one in found[:_FINDINGS_MAX]:
+        print(f"{'differs':9}  {one}")
+    if len(found) > _FINDINGS_MAX:
+        print(f"{'differs':9}  and {len(found) - _FINDINGS_MAX} more, in the report")
 
 
 def _say_fault(unfit: Unfit, termination_log: Path | None) -> None:

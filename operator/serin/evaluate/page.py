@@ -134,8 +134,6 @@ def _dataset(one: DatasetReport) -> Iterator[str]:
             for name, column in one.columns.items()
         ],
     )
-    if one.missing_columns:
-        yield f"<p>Not there, and in the training data: {escape(', '.join(one.missing_columns))}</p>"
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

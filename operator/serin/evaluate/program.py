@@ -249,7 +249,7 @@ def _columns(
     seen: Survey, one: Evaluated, snapshot: TrainingSnapshot | None, confidence: float
 ) -> dict[str, ColumnReport]:
     said = findings(seen, snapshot) if snapshot is not None else {}
-    return {
+    there = {
         name: ColumnReport(
             kind=profile.kind,
             missing=profile.missing,
@@ -260,6 +260,13 @@ def _columns(
         )
         for name, profile in seen.columns.items()
     }
+    trained = snapshot.columns if snapshot is not None else {}
+    lost = {
+        name: ColumnReport(kind=column.kind, missing=seen.rows, findings=said[name])
+        for name, column in trained.items()
+        if name not in there
+    }
+    return there | lost
 
 
 def _confusion(config: Config, gathered: Gathered) -> list[list[int]] | None:

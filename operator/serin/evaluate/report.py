@@ -102,7 +102,7 @@ class Reliability(Section):
 
 
 class ColumnReport(Section):
-    """A feature of a data set, and against the training snapshot if there is one."""
+    """A feature of a data set, and against the training snapshot if there is one; or one that only training had."""
 
     kind: Literal["number", "category", "boolean", "time"]
     missing: Annotated[int, Field(ge=0)]
@@ -133,7 +133,7 @@ class DatasetReport(Section):
     """Rows whose features are those of an earlier row."""
     columns: dict[str, ColumnReport]
     missing_columns: list[str] = Field(default_factory=list)
-    """Features of the training snapshot that are not there."""
+    """Those of `columns` that are features of the training snapshot alone: every row is asked without them."""
     scopes: list[Scope]
     fairness: dict[str, dict[str, Figure]] = Field(default_factory=dict)
     """The candidate's measures between groups, by protected attribute."""

@@ -153,7 +153,10 @@ def _finite(value: float | None) -> float | None:
 
 
 def findings(seen: Survey, snapshot: TrainingSnapshot) -> dict[str, list[str]]:
-    """What differs from the training data, in words, by feature: types, ranges, missing values."""
+    """What differs from the training data, in words, by feature: types, ranges, missing values.
+
+    The data's features in their order, and then those that only training had.
+    """
     found: dict[str, list[str]] = {}
     for name, profile in seen.columns.items():
         trained = snapshot.columns.get(name)
@@ -171,4 +174,9 @@ def findings(seen: Survey, snapshot: TrainingSnapshot) -> dict[str, list[str]]:
         now, then = profile.missing / seen.rows, trained.counts[-1] / max(trained.rows, 1)
         if now > then:
             words.append(f"{now:.2%} are missing, and {then:.2%} were")
+    there = set(seen.source.columns())
+    for name in snapshot.columns:
+        if name not in seen.columns:
+            where = "is in the data, but no feature of them" if name in there else "is not in the data"
+            found[name] = [f"{where}; training had it"]
     return found

@@ -297,6 +297,27 @@ def test_data_that_drifted_are_told_from_the_training_snapshot(folder: Path, url
     assert "goes up to" in found.datasets[0].columns["petal_length"].findings[0]
 
 
+def test_a_feature_that_only_training_had_is_heard_of_without_a_gate_on_drift(
+    folder: Path, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A model that fills it in answers all the same: report, page and output say it as they say what else differs."""
+    table = pyarrow.parquet.read_table(folder / "iris.parquet")
+    pyarrow.parquet.write_table(table.append_column("colour", [[1.0] * 150]), folder / "iris.parquet")
+    config = setup(url, snapshot={"path": "training.json"})
+    with pytest.raises(FileNotFoundError):
+        evaluated(folder, config, "--write-snapshot", str(folder / "training.json"))
+    pyarrow.parquet.write_table(table, folder / "iris.parquet")
+    found = evaluated(folder, config)
+    assert found.verdict == "pass", found.gates
+    lost = found.datasets[0].columns["colour"]
+    assert (lost.kind, lost.missing, lost.findings) == ("number", 150, ["is not in the data; training had it"])
+    assert found.datasets[0].missing_columns == ["colour"]
+    assert "differs    iris: colour is not in the data; training had it\n" in capsys.readouterr().out
+    (page,) = folder.glob("reports/*/report.html")
+    row = page.read_text().partition("<td>colour</td>")[2].partition("</tr>")[0]
+    assert "is not in the data; training had it" in row
+
+
 def test_the_short_answer_fits_into_a_termination_message(folder: Path, url: str) -> None:
     """4096 bytes, with the failing gates first, and the digest of the report that stands."""
     gates = [{"name": f"gate-{place}", "metric": "accuracy", "min": 0.5} for place in range(63)]

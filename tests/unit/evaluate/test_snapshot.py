@@ -139,8 +139,9 @@ def test_a_feature_that_cannot_be_held_against_training_is_no_pass(
 
 
 def test_what_differs_from_training_is_said_in_words(tmp_path: Path) -> None:
-    """Ranges, types, missing values, new features."""
-    trained = make_snapshot(look(tmp_path / "a.parquet", {"x": [1.0, 2.0], "kind": ["a", "b"], "same": [1, 2]}))
+    """Ranges, types, missing values, new features and lost ones."""
+    before = {"x": [1.0, 2.0], "kind": ["a", "b"], "same": [1, 2], "lost": [1, 2]}
+    trained = make_snapshot(look(tmp_path / "a.parquet", before))
     seen = look(tmp_path / "b.parquet", {"x": [0.5, None, 3.0], "kind": [1, 2, 3], "same": [1, 1, 2], "new": [1, 2, 3]})
     found = findings(seen, trained)
     assert found["x"] == [
@@ -151,6 +152,21 @@ def test_what_differs_from_training_is_said_in_words(tmp_path: Path) -> None:
     assert found["kind"] == ["is a number, and was a category"]
     assert found["new"] == ["is not in the training data"]
     assert found["same"] == []
+    assert found["lost"] == ["is not in the data; training had it"]
+
+
+def test_a_feature_that_is_only_looked_at_for_groups_now_was_one_in_training(tmp_path: Path) -> None:
+    """It is in the file, and the model is asked without it."""
+    columns = {"x": [1.0, 2.0], "sex": ["f", "m"]}
+    trained = make_snapshot(look(tmp_path / "a.parquet", columns))
+    path = tmp_path / "b.parquet"
+    write(path, {**columns, "species": ["setosa"] * 2})
+    whole = config(
+        datasets=[{"name": "holdout", "path": str(path), "target": "species"}],
+        groups=[{"name": "sex", "column": "sex"}],
+    )
+    found = findings(survey(whole, whole.datasets[0], Source(path, "parquet"), NOW), trained)
+    assert found["sex"] == ["is in the data, but no feature of them; training had it"]
 
 
 def _index(now: list[float], trained: list[float]) -> tuple[float, tuple[float, float]]:
