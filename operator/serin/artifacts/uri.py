@@ -26,6 +26,9 @@ _SECRET_PARAMETERS = frozenset(
         *("sig", "signature", "token", "access_token", "auth", "apikey", "api_key", "key", "secret", "password"),
     }
 )
+_WEB = frozenset({"https", "http"})
+_WITH_LOGIN = _WEB | {"s3", "gs", "az", "oci"}
+_FILE_NAME_BYTES_MAX = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,15 +130,15 @@ def parse_uri(uri: str, *, plain_http: bool = False) -> Place:
     Raises:
         ArtifactError: UnsupportedScheme for what cannot be read, Unsafe for a URI that holds a credential.
     """
+    if any(character.isspace() or ord(character) < 0x20 for character in uri):
+        raise _unreadable("it holds a space or a control character; a space in a name is written %20")
     try:
         parts = urlsplit(uri)
-        port_is_a_number = parts.port is None or parts.port >= 0
     except ValueError:
         raise _unreadable("it is not a URI") from None
-    if not port_is_a_number or any(character.isspace() or ord(character) < 0x20 for character in uri):
-        raise _unreadable("it is not a URI")
-    if parts.scheme != "models":  # an alias is written with '@' there, and there is no host that could be logged in to
-        _refuse_credentials(parts)
+    _refuse_credentials(parts)
+    if parts.fragment and parts.scheme not in _WEB:
+        raise _unreadable("what is behind a '#' would not be looked at; write %23 where a name has one")
     match parts.scheme:
         case "https":
             return _http(parts)
@@ -156,9 +159,17 @@ def parse_uri(uri: str, *, plain_http: bool = False) -> Place:
             return _claim(parts)
         case "hf":
             return _hub(parts)
+        case "mlflow":
+            raise ArtifactError(
+                Reason.UNSUPPORTED_SCHEME,
+                "the scheme 'mlflow' is not supported; a model of an MLflow registry is models:/name/3 or "
+                "models:/name@champion",
+            )
+        case "":
+            raise ArtifactError(Reason.UNSUPPORTED_SCHEME, f"it has no scheme; supported are {SUPPORTED}")
         case other:
             raise ArtifactError(
-                Reason.UNSUPPORTED_SCHEME, f"the scheme {other!r} is not supported; supported are {SUPPORTED}"
+                Reason.UNSUPPORTED_SCHEME, f"the scheme {other[:40]!r} is not supported; supported are {SUPPORTED}"
             )
 
 
@@ -204,19 +215,31 @@ def parse_bucket(uri: str) -> BucketPlace:
 
 
 def _http(parts: SplitResult) -> HttpPlace:
+    _check_port(parts)
     if not parts.hostname:
         raise _unreadable("it names no host")
+    if "@" in parts.netloc:
+        raise _unreadable("there is nobody before the '@'; leave it out")
     return HttpPlace(parts._replace(fragment="").geturl())
+
+
+def _check_port(parts: SplitResult) -> None:
+    try:
+        _ = parts.port
+    except ValueError:
+        raise _unreadable("a port is a number from 0 to 65535") from None
 
 
 def _bucket(parts: SplitResult) -> BucketPlace:
     key = unquote(parts.path).lstrip("/")
-    query = dict(parse_qsl(parts.query))
-    version = query.pop("versionId", None)
-    if not parts.netloc or not key or query:
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    version = dict(query).get("versionId")
+    if not re.fullmatch(r"[A-Za-z0-9$][A-Za-z0-9._-]*", parts.netloc) or not key:
         raise _unreadable(
             f"write {parts.scheme}://bucket/key, for all objects under a prefix {parts.scheme}://bucket/prefix/"
         )
+    if query and (len(query) > 1 or not version):
+        raise _unreadable("behind a '?' there may be versionId=... and nothing else; a '?' in a key is written %3F")
     # The library takes none of these. Slashes at the end only say that it is a prefix.
     if not {"", ".", ".."}.isdisjoint(key.rstrip("/").split("/")) or re.search(r"[\x00-\x1f\x7f]", key):
         raise _unreadable("a key must not have empty parts, '.', '..' or control characters")
@@ -225,6 +248,7 @@ def _bucket(parts: SplitResult) -> BucketPlace:
 
 
 def _oci(parts: SplitResult) -> OciPlace:
+    _check_port(parts)
     path, at, digest = parts.path.lstrip("/").partition("@")
     repository, colon, tag = path.partition(":")
     reference = digest if at else tag if colon else "latest"
@@ -239,7 +263,7 @@ def _oci(parts: SplitResult) -> OciPlace:
 
 
 def _model(uri: str) -> ModelPlace:
-    found = re.fullmatch(r"models:/+([^/@?#]+)(?:/([0-9]{1,18})|@([^/@?#]+))", uri)
+    found = re.fullmatch(r"(?i:models):/+([^/@?#]+)(?:/([0-9]{1,18})|@([^/@?#]+))", uri)
     if found is None:
         raise _unreadable("write models:/name/3 for a version or models:/name@champion for an alias")
     name, version, alias = found.groups()
@@ -250,25 +274,38 @@ def _claim(parts: SplitResult) -> ClaimPlace:
     path = unquote(parts.path).strip("/")
     if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", parts.netloc) or not path or parts.query:
         raise _unreadable("write pvc://claim/path")
-    if any(part in {"", ".", ".."} for part in path.split("/")):
-        raise ArtifactError(Reason.UNSAFE, "the path of a pvc uri must not have empty parts, '.' or '..'")
+    _refuse_odd_parts("pvc", path)
+    if any(len(part.encode()) > _FILE_NAME_BYTES_MAX for part in path.split("/")):
+        raise _unreadable(f"no file has a name of more than {_FILE_NAME_BYTES_MAX} bytes")
     return ClaimPlace(parts.netloc, path)
 
 
 def _hub(parts: SplitResult) -> HubPlace:
     rest = unquote(f"{parts.netloc}{parts.path}").strip("/")
-    found = re.fullmatch(r"([\w.-]+/[\w.-]+)(?:@([\w.-]+|refs/pr/[0-9]+))?(?:/(.*))?", rest)
+    # A pull request's revision first: it has slashes, which else begin the path.
+    found = re.fullmatch(r"([\w.-]+/[\w.-]+)(?:@(refs/pr/[0-9]+|[\w.-]+))?(?:/(.*))?", rest, re.ASCII)
     if found is None or parts.query:
         raise _unreadable("write hf://org/name, hf://org/name@revision or hf://org/name@revision/path")
     repository, revision, path = found.groups()
+    for one in (repository, revision, path):
+        if one:
+            _refuse_odd_parts("hf", one)
     return HubPlace(repository, revision or "main", path or "")
+
+
+def _refuse_odd_parts(scheme: str, path: str) -> None:
+    if any(part in {"", ".", ".."} for part in path.split("/")) or re.search(r"[\x00-\x1f\x7f]", path):
+        raise ArtifactError(
+            Reason.UNSAFE, f"the path of a {scheme} uri must not have empty parts, '.', '..' or control characters"
+        )
 
 
 def _refuse_credentials(parts: SplitResult) -> None:
     names = {name.lower() for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
-    # In an hf URI the '@' is before the revision; there is no user part to hold a secret.
-    user = parts.netloc.rpartition("@")[0] if parts.scheme != "hf" else ""
-    if user or names & _SECRET_PARAMETERS:
+    user, _, host = parts.netloc.rpartition("@")
+    # Where nobody logs in, and where nothing follows, an '@' has another meaning: a revision, an alias, a misspelt one.
+    login = bool(user) and (":" in user or (bool(host) and parts.scheme in _WITH_LOGIN))
+    if login or names & _SECRET_PARAMETERS:
         raise ArtifactError(
             Reason.UNSAFE,
             "it holds a credential, which everybody who may read the resource can read; take it out of the uri and "
