@@ -1,11 +1,12 @@
 """Asking an endpoint: batches in order, a few at a time, no faster than told, with attempts that end.
 
     rows -> encode -> [rate] -> POST -> parse -> decode, check -> answers, in the order of the rows
-                         ^        |       |
-                         '- again, later -'  nobody there, late, 408, 425, 429, 499, 5xx, no JSON
+                      ^           |       |
+                      '- again, later ----'  nobody there, late, 408, 425, 429, 499, 5xx, no JSON
 
-Another 4xx is not asked again: the same rows would be refused the same way. No JSON is asked again, because the answer
-of a pod that is killed ends in the middle, and without a Content-Length nothing else tells.
+Every attempt counts against the rate: an endpoint that says 429 is the last one to be asked faster. Another 4xx is not
+asked again: the same rows would be refused the same way. No JSON is asked again, because the answer of a pod that is
+killed ends in the middle, and without a Content-Length nothing else tells.
 """
 
 from __future__ import annotations
@@ -133,19 +134,19 @@ class Asker:
             # Before there is a place: the model is not to wait for it.
             body = encode(self.endpoint, rows)
             async with self._places:
-                wait = self._pace.wait_seconds(rows.num_rows, time.monotonic())
-                if wait > 0:
-                    await asyncio.sleep(wait)
-                answer = await self._tried(body)
+                answer = await self._tried(body, rows.num_rows)
             said = decode(self.endpoint, answer, rows.num_rows)
             return answers_of(self.config, self.endpoint.answer, said, rows.num_rows)
         except Unfit as unfit:
             whose = None if unfit.fault is Fault.WRONG_COLUMNS else self.arm
             raise Unfit(unfit.fault, f"{self.arm}: {unfit}", arm=whose) from unfit
 
-    async def _tried(self, body: bytes) -> Any:
+    async def _tried(self, body: bytes, rows: int) -> Any:
         asking, doubt = self.config.asking, None
         for attempt in range(1, asking.attempts + 1):
+            wait = self._pace.wait_seconds(rows, time.monotonic())
+            if wait > 0:
+                await asyncio.sleep(wait)
             found = await self._once(body)
             if isinstance(found, bytes):
                 try:

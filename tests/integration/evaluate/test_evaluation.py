@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -316,6 +318,34 @@ def test_a_feature_that_only_training_had_is_heard_of_without_a_gate_on_drift(
     (page,) = folder.glob("reports/*/report.html")
     row = page.read_text().partition("<td>colour</td>")[2].partition("</tr>")[0]
     assert "is not in the data; training had it" in row
+
+
+def test_no_arm_is_asked_faster_than_told_and_further_attempts_count(folder: Path, model: IrisModel) -> None:
+    """An endpoint that says 429 is the last one to be asked faster; each arm has the rate for itself."""
+    came: dict[str, list[float]] = {"candidate": [], "stable": []}
+    refused: Counter[str] = Counter()
+
+    def counted(arm: str) -> web.Application:
+        def answer(call: Json) -> Any:
+            came[arm].append(time.monotonic())
+            batch = json.dumps(call)
+            if arm == "candidate" and refused[batch] < 2:
+                refused[batch] += 1
+                return web.json_response({}, status=429)
+            return {"predictions": model.infer(np.array(call["instances"]))["probabilities"][1].tolist()}
+
+        return answering(answer)
+
+    with served(counted("candidate")) as candidate, served(counted("stable")) as stable:
+        v1 = {"protocol": "kserveV1", "model": "iris", "answer": {"scores": ""}}
+        endpoints = {"candidate": v1 | {"url": candidate}, "stable": v1 | {"url": stable}}
+        asking = {"batchRows": 50, "backoff": "1ms", "rowsPerSecond": 500, "inFlight": 4}
+        found = evaluated(folder, setup(candidate, endpoints=endpoints, asking=asking))
+    assert found.verdict == "pass", found
+    assert (len(came["candidate"]), len(came["stable"])) == (9, 3)
+    for times in came.values():
+        # 50 rows at 500 a second are a tenth of one; a request may be late, which does not bring the next one nearer.
+        assert times[-1] - times[0] >= (len(times) - 1) * 0.1 - 0.05
 
 
 def test_the_short_answer_fits_into_a_termination_message(folder: Path, url: str) -> None:
