@@ -43,11 +43,11 @@ class Answer:
 def read_answer(ended: Ended, revision: str) -> Answer:
     """Verdict, whether only a person can help, words, and what became of the report.
 
-    Whatever cannot be read is undecided, never a pass; so is a pass that something beside it denies. What is said of
-    the report changes no verdict.
+    Whatever cannot be read is undecided, never a pass; so is a pass that something beside it denies, and a fail whose
+    fault says that it is not the candidate's. What is said of the report changes no verdict.
     """
     try:
-        raw = json.loads(ended.answer) if ended.answer else {}
+        raw = _storable(json.loads(ended.answer)) if ended.answer else {}
     except (ValueError, RecursionError):
         raw = {}
     if not isinstance(raw, dict) or raw.get("verdict") not in ("pass", "fail", "undecided"):
@@ -55,12 +55,22 @@ def read_answer(ended: Ended, revision: str) -> Answer:
         said = f"; its last words: {ended.answer[:300]}" if ended.answer else ""
         return Answer("undecided", True, f"the Job gave no answer ({words}){said}")
     if raw.get("revision") not in (None, revision):
-        return Answer("undecided", True, f"the answer is about {raw['revision']} and not about {revision}")
+        return Answer("undecided", True, f"the answer is about {str(raw['revision'])[:300]} and not about {revision}")
     report = _report(raw)
     message = "; ".join([*_words(raw), *_report_words(report)]) or "no words"
     if raw["verdict"] == "pass" and (why := _no_pass(raw, ended)) is not None:
         return Answer("undecided", True, f"{why}; {message}", report, _measured(raw))
-    return Answer(raw["verdict"], _fault(raw).get("effect") != "hold", message, report, _measured(raw))
+    effect = _fault(raw).get("effect")
+    if raw["verdict"] == "fail" and effect in ("hold", "stalled"):
+        # A rejection is remembered; data that could not be read are no reason for one.
+        why = f"a fail beside a fault whose effect is {effect} is none"
+        return Answer("undecided", True, f"{why}; {message}", report, _measured(raw))
+    return Answer(raw["verdict"], effect != "hold", message, report, _measured(raw))
+
+
+def _storable(raw: Any) -> Any:
+    """Without halves of characters: JSON can name one, and nothing that stores text takes it."""
+    return json.loads(json.dumps(raw, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def _no_pass(raw: Json, ended: Ended) -> str | None:
@@ -99,15 +109,21 @@ def _gates(raw: Json) -> list[Json]:
 
 def _words(raw: Json) -> list[str]:
     fault, gates = _fault(raw), _gates(raw)
-    parts = [f"{fault.get('reason')}: {fault.get('message')}"] if fault else []
+    parts = [_named(fault, "reason", "fault")] if fault else []
     # The program names the worst first; what passed beside a failure is not what anybody asks for.
     worst = [one for one in gates if one.get("verdict") == raw["verdict"]] or gates
-    parts += [f"{one.get('name')}: {one.get('message')}" for one in worst[:4]]
+    parts += [_named(one, "name", "a gate without a name") for one in worst[:4]]
     left_out = raw.get("gatesLeftOut")
     left = len(worst) - 4 + (left_out if isinstance(left_out, int) else 0)
     if left > 0:
         parts.append(f"and {left} more")
     return ["; ".join(parts)[:MESSAGE_CHARACTERS_MAX]] if parts else []
+
+
+def _named(one: Json, name: str, nameless: str) -> str:
+    """What it is called and what it says, as far as it does."""
+    called = one.get(name) or nameless
+    return f"{called}: {one['message']}" if one.get("message") else str(called)
 
 
 def _report(raw: Json) -> KeptReport | None:

@@ -65,6 +65,10 @@ def answer(verdict: str = "pass", **more: Any) -> Ended:
         ("gates that are no list", answer(gates=5), "undecided", True),
         ("a count that is none", answer(gatesLeftOut="many"), "pass", True),
         ("half an answer", Ended('{"verdict": "pa'), "undecided", True),
+        ("a fail of stale data is none", answer("fail", fault={"effect": "hold"}), "undecided", True),
+        ("a fail of broken data is none", answer("fail", fault={"effect": "stalled"}), "undecided", True),
+        ("a fail beside a fault of no effect", answer("fail", fault={"reason": "mine"}), "fail", True),
+        ("half a character", Ended(answer().answer.replace("0.97", "\\ud800")), "pass", True),
         ("a failed Job whose last pod did answer", replace(answer("fail"), failed="BackoffLimit"), "fail", True),
     ],
 )
@@ -73,6 +77,7 @@ def test_only_a_whole_answer_is_a_verdict(sentence: str, ended: Ended, want_verd
     verdict, stalled, message = found.verdict, found.stalled, found.message
     assert (verdict, stalled) == (want_verdict, want_stalled), sentence
     assert message
+    assert message.encode()
 
 
 @pytest.mark.parametrize(
@@ -81,12 +86,22 @@ def test_only_a_whole_answer_is_a_verdict(sentence: str, ended: Ended, want_verd
         (answer(gates=[GATE, BAD]), "a pass whose gate bad says undecided is none; good: 0.97"),
         (answer(gates=[{"name": "x"}]), "a pass whose gate x says nothing that is a verdict is none; "),
         (answer(gates=[GATE, {}]), "a pass whose gates[1] has no name is none; "),
+        (
+            answer("fail", fault={"effect": "hold"}),
+            "a fail beside a fault whose effect is hold is none; fault; good: 0.97",
+        ),
+        (answer("fail", gates=[{"name": "x", "verdict": "fail"}, {"verdict": "fail"}]), "x; a gate without a name"),
+        (answer("undecided", fault={"reason": "NoRows"}), "NoRows; good: 0.97"),
+        (answer(revision="i" * 4000), "the answer is about iii"),
         (replace(answer(), failed="DeadlineExceeded: x"), "said pass and failed (DeadlineExceeded: x), so it is none"),
     ],
 )
-def test_what_denies_a_pass_is_named(ended: Ended, words: str) -> None:
+def test_what_denies_a_verdict_is_named(ended: Ended, words: str) -> None:
     """Somebody has to find it in a program that is not ours."""
-    assert words in read_answer(ended, CANDIDATE).message
+    message = read_answer(ended, CANDIDATE).message
+    assert words in message
+    assert "None" not in message
+    assert len(message) < 1100
 
 
 def test_words_name_the_gates_that_decided_first() -> None:
