@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,24 @@ def test_what_nobody_wrote_is_not_stated() -> None:
     text = markdown(made(STORIES["rolled_back"](), "v2"))
     for name in ("Intended use", "Owners", "Limitations", "Training data", "Risk management system"):
         assert f"- {name}: {NOT_STATED}" in text
+
+
+@pytest.mark.parametrize(
+    "status", [{}, {"status": None}, {"status": {"artifact": {}, "record": [{}], "verdict": None}}]
+)
+def test_of_a_revision_of_which_nearly_nothing_is_known_there_is_a_card(status: Raw) -> None:
+    """Nobody has decided anything of it yet, and its author has given a name and a version."""
+    metadata = {"name": "iris-1-ab", "namespace": "ml"}
+    revision = {
+        "metadata": metadata,
+        "spec": {"deployment": "iris", "model": {"name": "iris", "version": "1"}},
+    } | status
+    md = {"metadata": {"name": "iris", "namespace": "ml"}, "spec": {"model": {"name": "iris", "version": "1"}}}
+    found = made(Story(md, [revision], datetime(2026, 11, 28, tzinfo=UTC)), "1")
+    for text in (markdown(found), page(found)):
+        assert "Model card: iris 1" in text
+        assert "Pending" in text
+        assert "None" not in text
 
 
 def test_it_shows_both_arms_numbers_and_why_it_ended() -> None:
