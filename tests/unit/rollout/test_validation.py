@@ -248,7 +248,8 @@ def test_what_stands_in_a_validations_way_is_said_though_there_is_no_traffic(kno
 
 
 def test_while_there_are_no_pods_to_ask_it_is_they_that_are_waited_for() -> None:
-    ruling = rule(look(by_plan(validations=(HOLDOUT,)), pods(CANDIDATE, ready=0), stage=-1))
+    counted = attempt(instant=1.0, stable_seen=True)
+    ruling = rule(look(by_plan(validations=(HOLDOUT,)), counted, pods(CANDIDATE, ready=0), stage=-1))
     assert isinstance(ruling, Hold)
     assert ruling.reason is Reason.NOT_READY
 
