@@ -64,9 +64,9 @@ def _evaluate(options: argparse.Namespace) -> int:
         return 2
     _say(report, kept)
     if options.termination_log is not None:
-        from serin.evaluate.program import termination_message
+        from serin.evaluate.short_answer import short_answer
 
-        if not _written(options.termination_log, termination_message(report, kept)):
+        if not _written(options.termination_log, short_answer(report, kept)):
             return 2
     elif kept.place is None:
         return 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 import time
 from collections.abc import Mapping
@@ -23,7 +22,6 @@ from serin.evaluate.faults import Arm, Effect, Fault, Unfit
 from serin.evaluate.gates import figure_of, judge
 from serin.evaluate.gathered import Gathered, Progress, gather
 from serin.evaluate.metrics.scores import reliability
-from serin.evaluate.output import Kept
 from serin.evaluate.reading import Source
 from serin.evaluate.report import (
     Asked,
@@ -31,7 +29,6 @@ from serin.evaluate.report import (
     DatasetReport,
     FaultReport,
     Figure,
-    GateResult,
     Reliability,
     Report,
     Run,
@@ -45,9 +42,6 @@ from serin.evaluate.snapshot import TrainingSnapshot, findings, load_snapshot
 from serin.evaluate.survey import Survey, survey
 
 _CONFUSION_CLASSES_MAX = 50
-_TERMINATION_BYTES_MAX = 4096
-"""What the kubelet keeps of a termination message."""
-_TROUBLE_CHARACTERS_MAX = 300
 
 
 @dataclass(slots=True)
@@ -114,61 +108,6 @@ def fault_report(fault: Unfit) -> FaultReport:
     return FaultReport(
         reason=fault.fault, effect=fault.effect, arm=fault.arm, dataset=fault.dataset, message=str(fault)[:1000]
     )
-
-
-def termination_message(report: Report, kept: Kept) -> str:
-    """What the operator reads of a finished pod: verdict, reason, the worst gates, and what became of the report.
-
-    4096 bytes at most, because the kubelet keeps no more and would cut it in the middle of a word. One gate stays in
-    any case: a pass without a gate would be none.
-    """
-    order = {"fail": 0, "undecided": 1, "pass": 2}
-    judged = [(one.name, one.verdict, one.message, _numbers(one)) for one in report.gates]
-    if report.skew is not None:
-        judged.append(("skew", report.skew.verdict, report.skew.message, {}))
-    judged.sort(key=lambda one: order[one[1]])
-    fault = report.fault.model_dump(mode="json", by_alias=True) if report.fault is not None else None
-    for characters in (300, 100, 30):
-        said = [
-            {"name": name, "verdict": verdict, "message": message[:characters], **_cut(numbers, characters)}
-            for name, verdict, message, numbers in judged
-        ]
-        if fault is not None:
-            fault["message"] = str(fault["message"])[: characters + 200]
-        for count in range(len(said), min(len(said), 1) - 1, -1):
-            text = json.dumps(
-                {
-                    "version": report.version,
-                    "revision": report.revision,
-                    "verdict": report.verdict,
-                    "fault": fault,
-                    "gates": said[:count],
-                    "gatesLeftOut": len(said) - count,
-                    "report": kept.place,
-                    "digest": kept.digest,
-                    "reportTrouble": (kept.trouble or "")[:_TROUBLE_CHARACTERS_MAX] or None,
-                }
-            )
-            if len(text.encode()) <= _TERMINATION_BYTES_MAX:
-                return text
-    raise AssertionError("names, a place and a few words are short")
-
-
-def _cut(numbers: Mapping[str, str | float], characters: int) -> dict[str, str | float]:
-    """A slice is called as its value is, and a value may be a whole text."""
-    return {name: one[:characters] if isinstance(one, str) else one for name, one in numbers.items()}
-
-
-def _numbers(gate: GateResult) -> dict[str, str | float]:
-    """A gate's measure, limit and interval where it was decided; six digits are what anybody reads."""
-    found: dict[str, str | float | None] = {"metric": gate.metric, "limit": gate.limit}
-    decided = next((one for one in gate.scopes if one.verdict == gate.verdict), None)
-    if decided is not None:
-        interval = decided.figure.interval
-        found["scope"] = decided.scope if len(gate.scopes) > 1 else None
-        for name, number in (("value", decided.figure.value), ("low", interval.low), ("high", interval.high)):
-            found[name] = float(f"{number:.6g}") if number is not None else None
-    return {name: value for name, value in found.items() if value is not None}
 
 
 async def _evaluated(

@@ -12,11 +12,7 @@ import pytest
 from serin.cli.report_place import ReportPlace, keep_report
 from serin.evaluate import output
 from serin.evaluate.page import page
-from serin.evaluate.program import termination_message
 from serin.evaluate.report import Report
-from serin.rollout.answer import read_answer
-from serin.rollout.state import KeptReport
-from serin.workloads.jobs import Ended
 from tests.unit.evaluate.builders import config
 
 FIGURE = {"value": 0.95, "interval": {"low": 0.92, "high": None}, "rows": 900}
@@ -184,51 +180,6 @@ def test_a_claim_keeps_what_is_no_report_of_the_deployment(tmp_path: Path) -> No
     own = folder / "iris-2.1.holdout"
     assert kept.trouble is None
     assert set(folder.rglob("*")) == before | {own, own / output.REPORT, own / output.PAGE}
-
-
-LONG_PLACE = f"s3://{'r' * 195}/{'n' * 63}/{'d' * 40}/{'v' * 63}.1000.{'s' * 63}/report.json"
-
-
-@pytest.mark.parametrize("character", ["x", "\u00fc", "\U0001f600"])
-@pytest.mark.parametrize("verdict", ["pass", "fail"])
-def test_the_short_answer_fits_with_a_gate_whatever_is_said_of_the_report(verdict: str, character: str) -> None:
-    """A pass whose gates had no room would be none: a long place or a long trouble must not undo a verdict."""
-    gate = json.loads(report().to_json())["gates"][0]
-    gates = [gate | {"name": f"g{place}", "verdict": verdict, "message": character * 400} for place in range(64)]
-    made = report(gates=gates, verdict=verdict)
-    kept = output.Kept(LONG_PLACE, "sha256:" + "0" * 64, "t" * 2000)
-    text = termination_message(made, kept)
-    said = json.loads(text)
-    assert len(text.encode()) <= 4096
-    assert (said["verdict"], said["report"]) == (verdict, LONG_PLACE)
-    assert said["gates"]
-    assert said["reportTrouble"].startswith("ttt")
-    ended = read_answer(Ended(text), "iris-2")
-    assert (ended.verdict, ended.report) == (verdict, KeptReport(LONG_PLACE, kept.digest, said["reportTrouble"]))
-
-
-@pytest.mark.parametrize("character", ["x", "\U0001f600"])
-def test_the_short_answer_fits_with_a_slice_that_is_called_by_a_long_text(character: str) -> None:
-    """A slice of each value of a column is called by the value; the evaluation is over when this is found."""
-    gate = json.loads(report().to_json())["gates"][0]
-    scopes = [{**gate["scopes"][0], "scope": f"text={character * 5000}{place}"} for place in range(2)]
-    text = termination_message(report(gates=[gate | {"scopes": scopes}]), output.Kept(LONG_PLACE, None, "t" * 2000))
-    assert len(text.encode()) <= 4096
-    assert json.loads(text)["gates"][0]["scope"].startswith(f"text={character}")
-
-
-def test_the_short_answer_fits_beside_a_fault_in_any_alphabet() -> None:
-    """The message of a fault holds names from data."""
-    fault = {"reason": "DatasetStale", "effect": "hold", "message": "\U0001f600" * 1000, "dataset": "holdout"}
-    made = report(gates=[], datasets=[], verdict="undecided", fault=fault)
-    text = termination_message(made, output.Kept(LONG_PLACE, "sha256:" + "0" * 64, "t" * 2000))
-    assert len(text.encode()) <= 4096
-    assert json.loads(text)["fault"]["reason"] == "DatasetStale"
-
-
-def test_an_answer_that_is_nested_without_end_is_no_answer() -> None:
-    """A program of somebody's own may write it, and the look at the deployment goes on."""
-    assert read_answer(Ended("[" * 4000), "iris-2").verdict == "undecided"
 
 
 def test_the_page_escapes_what_came_from_data() -> None:

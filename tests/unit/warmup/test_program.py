@@ -16,6 +16,7 @@ from aiohttp.test_utils import TestServer
 from serin.cli.main import main
 from serin.warmup.asking import Request
 from serin.warmup.program import Config, run
+from tests.unit.evaluate.test_short_answer import fits
 
 Json = dict[str, Any]
 Answering = Callable[[int], web.Response | float]
@@ -54,6 +55,7 @@ def warmed(answering: Answering, *, metadata: Any = METADATA, **fields: Any) -> 
 
 def gate(answer: Json) -> tuple[str, str]:
     """The verdict and its words."""
+    assert fits(json.dumps(answer))
     (only,) = answer["gates"]
     assert only["verdict"] == answer["verdict"]
     assert answer["revision"] == "iris-2-ab"
