@@ -2,7 +2,7 @@
 
     rows -> encode -> [rate] -> POST -> parse -> decode, check -> answers, in the order of the rows
                       ^           |       |
-                      '- again, later ----'  nobody there, late, 408, 425, 429, 499, 5xx, no JSON
+                      '- again, later ----'  nobody there, late, 408, 425, 429, 499, 5xx, no JSON, nothing
 
 Every attempt counts against the rate: an endpoint that says 429 is the last one to be asked faster. Another 4xx is not
 asked again: the same rows would be refused the same way. No JSON is asked again, because the answer of a pod that is
@@ -21,6 +21,7 @@ from typing import Any, Self
 
 import aiohttp
 import pyarrow as pa
+from aiohttp.http_exceptions import ContentEncodingError
 
 from serin.evaluate.answers import Answers, answers_of
 from serin.evaluate.config import Config
@@ -29,6 +30,8 @@ from serin.evaluate.faults import Arm, Fault, Unfit
 from serin.evaluate.protocols import decode, encode, parsed, path_of
 
 _BACKOFF_SECONDS_MAX = 30.0
+_ANSWERED = frozenset({200, 201, 203})
+"""With a body. 201 is what some programs say to each POST, 203 what a proxy says that has rewritten the answer."""
 _NOT_FOUND = frozenset({401, 403, 404, 405})
 _LATE = 408
 _NOT_NOW = frozenset({425, 429, 499})
@@ -178,16 +181,22 @@ class Asker:
             self.tally.end()
 
     async def _answered(self, response: aiohttp.ClientResponse) -> bytes | _Again:
-        limit = int(self.config.asking.answer_megabytes_max * 1e6)
-        body = bytearray()
-        async for part in response.content.iter_chunked(1 << 16):
-            body += part
-            if len(body) > limit:
-                raise Unfit(Fault.ANSWER_MALFORMED, f"the answer is longer than {limit / 1e6:g} MB")
         status = response.status
-        if status == 200:
+        try:
+            body = await self._body(response)
+        except aiohttp.ClientPayloadError as error:
+            # Any other one is a connection that broke.
+            if not isinstance(error.__cause__, ContentEncodingError):
+                raise
+            if status in _ANSWERED:
+                said = response.headers.get("Content-Encoding")
+                return _Again(Fault.ANSWER_MALFORMED, f"the answer's Content-Encoding is {said}, and its body is not")
+            body = bytearray()
+        if status in _ANSWERED and body:
             return bytes(body)
         words = f"HTTP {status}: {_one_line(body)}"
+        if 200 <= status < 300:
+            return _Again(Fault.ANSWER_MALFORMED, f"{words}: no answer to these rows")
         if status == _LATE:
             return _Again(Fault.ENDPOINT_TIMED_OUT, words, _retry_after(response))
         if status in _NOT_NOW or status >= 500:
@@ -198,6 +207,15 @@ class Asker:
         if status in _NOT_FOUND or status < 400:
             raise Unfit(Fault.ENDPOINT_NOT_FOUND, f"{words} from {_url(self.endpoint)}")
         raise Unfit(Fault.ENDPOINT_REFUSED, words)
+
+    async def _body(self, response: aiohttp.ClientResponse) -> bytearray:
+        limit = int(self.config.asking.answer_megabytes_max * 1e6)
+        body = bytearray()
+        async for part in response.content.iter_chunked(1 << 16):
+            body += part
+            if len(body) > limit:
+                raise Unfit(Fault.ANSWER_MALFORMED, f"the answer is longer than {limit / 1e6:g} MB")
+        return body
 
 
 @dataclass(frozen=True, slots=True)

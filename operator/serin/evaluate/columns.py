@@ -72,7 +72,8 @@ def kind_of(name: str, kind: pa.DataType) -> Kind:
     """What a column holds.
 
     Raises:
-        Unfit: WrongColumns: lists, structures, bytes.
+        Unfit: WrongColumns: lists, structures, bytes; times of day and durations, of which nobody says whether the
+            model takes seconds, nanoseconds or a text.
     """
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
@@ -84,7 +85,15 @@ def kind_of(name: str, kind: pa.DataType) -> Kind:
         return "category"
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return "time"
-    raise Unfit(Fault.WRONG_COLUMNS, f"column {name} has type {kind}, which is no number, text, boolean or time")
+    if pa.types.is_time(kind) or pa.types.is_duration(kind) or pa.types.is_interval(kind):
+        instead = "a number in the unit that the model was trained with, or a text"
+    else:
+        instead = "numbers, texts, booleans or timestamps, one for each row"
+    raise Unfit(
+        Fault.WRONG_COLUMNS,
+        f"column {name} has type {kind}, which cannot be used: write it as {instead}; a column that is no "
+        "feature belongs into ignore",
+    )
 
 
 def numbers(name: str, column: pa.Array) -> Floats:
@@ -109,8 +118,8 @@ def newest(name: str, column: pa.Array) -> datetime | None:
         column = column.dictionary_decode()
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         column = _times(name, column)
-    elif kind_of(name, column.type) != "time" and not pa.types.is_null(column.type):
-        raise Unfit(Fault.WRONG_COLUMNS, f"column {name} has type {column.type} where times are needed")
+    elif not (pa.types.is_timestamp(column.type) or pa.types.is_date(column.type) or pa.types.is_null(column.type)):
+        raise _no_times(name, column.type)
     # Times without a zone are UTC; dates are their midnight. Python's own times end at the microsecond.
     found: datetime | None = pc.max(column.cast(pa.timestamp("us"), safe=False)).as_py()
     return found.replace(tzinfo=UTC) if found is not None else None
@@ -123,8 +132,12 @@ def _times(name: str, column: pa.Array) -> pa.Array:
             return column.cast(kind)
         except pa.ArrowInvalid:
             continue
-    raise Unfit(
-        Fault.WRONG_COLUMNS, f"column {name} has type string where times are needed: write 2026-11-01T00:00:00Z"
+    raise _no_times(name, column.type)
+
+
+def _no_times(name: str, kind: pa.DataType) -> Unfit:
+    return Unfit(
+        Fault.WRONG_COLUMNS, f"column {name} has type {kind} where times are needed: write 2026-11-01T00:00:00Z"
     )
 
 

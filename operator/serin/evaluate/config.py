@@ -29,7 +29,7 @@ from pydantic import AwareDatetime, Field, ValidationError, model_validator
 from serin.evaluate.endpoints import Asking, Endpoints
 from serin.evaluate.faults import Fault, Unfit
 from serin.evaluate.gate_config import Gate
-from serin.evaluate.measures import DRIFT, NEED_POSITIVE, Task, measures_of
+from serin.evaluate.measures import DRIFT, NEED_POSITIVE, Task, measure_of, measures_of
 from serin.evaluate.sections import CONFIDENCE, Duration, Label, Name, Section, Value
 
 Format = Literal["parquet", "csv", "jsonl"]
@@ -247,6 +247,9 @@ class Config(Section):
                 raise ValueError(f"gates: {gate.name}: {gate.metric} is no measure of {self.task}")
             if gate.metric in NEED_POSITIVE and self.positive_code is None:
                 raise ValueError(f"gates: {gate.name}: {gate.metric} is about one class: positive says which")
+            classes = len(self.classes) if self.classes is not None else None
+            if (fault := gate.untelling(measure_of(gate.metric, classes))) is not None:
+                raise ValueError(f"gates: {gate.name}: with {classes} classes {fault}")
             if gate.metric == DRIFT and self.snapshot is None:
                 raise ValueError(f"gates: {gate.name}: {DRIFT} needs a snapshot of the training data")
             if gate.dataset is not None and gate.dataset not in datasets:

@@ -131,7 +131,7 @@ class Asking(Section):
     request_timeout: Duration = timedelta(seconds=30)
     """For one request, all of its answer included."""
     attempts: Annotated[int, Field(ge=1, le=20)] = 4
-    """Of a request that finds nobody, is late, gets a 408, 425, 429, 499 or 5xx, or an answer that is no JSON."""
+    """Of a request that finds nobody, is late, gets a 408, 425, 429, 499 or 5xx, or no JSON or nothing."""
     backoff: Duration = timedelta(milliseconds=500)
     """Before the second attempt; twice as long before each further, 30 s at most."""
     deadline: Duration = timedelta(hours=1)

@@ -8,7 +8,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from serin.evaluate.measures import MEASURES, Measure
+from serin.evaluate.measures import Measure, measure_of
 from serin.evaluate.resampling import Floats, Resamples, Summed
 from serin.evaluate.unseen import unseen_share
 
@@ -121,7 +121,7 @@ def estimates(summed: Summed, resamples: Resamples) -> dict[str, Estimate]:
     drawn = summed.values(resamples.weights @ summed.sums)
     return {
         name: Estimate(
-            measure := MEASURES[name],
+            measure := measure_of(name, summed.classes),
             float(points[name]),
             summed.support[name],
             np.asarray(drawn[name], dtype=np.float64),

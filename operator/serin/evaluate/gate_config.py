@@ -59,9 +59,14 @@ class Gate(Section):
     @model_validator(mode="after")
     def _limit_tells(self) -> Gate:
         measure = MEASURES.get(self.metric)
-        if measure is not None and (fault := self._telling(measure)) is not None:
-            raise ValueError(f"{self.name}: {fault}: {self.metric} is {measure.range}")
+        if measure is not None and (fault := self.untelling(measure)) is not None:
+            raise ValueError(f"{self.name}: {fault}")
         return self
+
+    def untelling(self, measure: Measure) -> str | None:
+        """Why the limit cannot tell one model from another by a measure of this range; None when it can."""
+        fault = self._telling(measure)
+        return f"{fault}: {self.metric} is {measure.range}" if fault is not None else None
 
     def _telling(self, measure: Measure) -> str | None:
         """Why no measure in its range would keep the limit, or each would, or no rows would show it; None else."""
@@ -73,7 +78,7 @@ class Gate(Section):
             return _unshown("min", measure.high, measure.low) if self.min == measure.high else None
         if self.max is not None:
             if self.max < measure.low:
-                return f"nothing can stay at max {self.max:g}"
+                return f"nothing can stay at max {self.max:g}{_instead(self.max, measure)}"
             if self.max >= measure.high:
                 return f"everything stays at max {self.max:g}"
             return _unshown("max", measure.low, measure.high) if self.max == measure.low else None
@@ -103,6 +108,11 @@ class Gate(Section):
     def needs_stable(self) -> bool:
         """Whether it cannot decide without stable."""
         return self.max_drop_versus_stable is not None or self.metric in COMPARISONS
+
+
+def _instead(limit: float, measure: Measure) -> str:
+    """What somebody may have meant who wrote 0 for a measure that comes near it and never there."""
+    return f"; give a limit such as max {_NEAR:g}" if 0 <= limit < measure.low else ""
 
 
 def _unshown(field: str, best: float, worst: float) -> str | None:

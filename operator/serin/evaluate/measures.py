@@ -7,7 +7,8 @@ A name says what scikit-learn or fairlearn call it where they have it; docs/vali
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Task = Literal["classification", "regression", "ranking"]
@@ -37,11 +38,11 @@ class Measure:
     def range(self) -> str:
         """The range in words.
 
-        >>> MEASURES["accuracy"].range, MEASURES["logLoss"].range
+        >>> MEASURES["accuracy"].range, MEASURES["meanAbsoluteError"].range
         ('0 to 1, a fraction and no percentage', 'from 0 on')
         """
         if math.isinf(self.high):
-            return f"from {self.low:g} on" if math.isfinite(self.low) else "any number"
+            return f"from {self.low:.3g} on" if math.isfinite(self.low) else "any number"
         if math.isinf(self.low):
             return f"{self.high:g} at most"
         fraction = ", a fraction and no percentage" if (self.low, self.high) == (0, 1) else ""
@@ -62,7 +63,8 @@ _CLASSIFICATION = (
     Measure("f1Weighted", "higher"),
     Measure("matthewsCorrelation", "higher", low=-1.0),
     Measure("cohenKappa", "higher", low=-1.0),
-    Measure("logLoss", "lower", high=math.inf),
+    # Probabilities are cut off at epsilon, so not even one of 1 for each right answer has a loss of 0.
+    Measure("logLoss", "lower", low=sys.float_info.epsilon, high=math.inf),
     Measure("brierScore", "lower", high=2.0),
     Measure("rocAuc", "higher"),
     Measure("averagePrecision", "higher"),
@@ -107,6 +109,19 @@ NEED_POSITIVE = frozenset({"precision", "recall", "f1", "falsePositiveRate", "se
 
 MEASURES = {one.name: one for one in (*_CLASSIFICATION, *_REGRESSION, *_RANKING, *_COMPARISONS, *_FAIRNESS, _DRIFT)}
 """All by name."""
+
+_OF_TWO_CLASSES = {"brierScore": replace(MEASURES["brierScore"], high=1.0)}
+
+
+def measure_of(name: str, classes: int | None) -> Measure:
+    """A measure as it is with so many classes; None where there are none.
+
+    The Brier score of two classes is half the sum of squares, as scikit-learn halves it (`scale_by_half="auto"`).
+
+    >>> measure_of("brierScore", 2).high, measure_of("brierScore", 3).high
+    (1.0, 2.0)
+    """
+    return _OF_TWO_CLASSES.get(name, MEASURES[name]) if classes == 2 else MEASURES[name]
 
 
 def measures_of(task: Task) -> frozenset[str]:

@@ -90,11 +90,13 @@ class Summed:
         sums: Shape [blocks, k].
         values: From sums [..., k] to each measure's values [...]; NaN where a measure is not defined.
         support: How many units each measure rests on: those in its denominator.
+        classes: How many there are, where a measure's range depends on them.
     """
 
     sums: Floats
     values: Callable[[Floats], Mapping[str, Floats]]
     support: Mapping[str, int]
+    classes: int | None = None
 
 
 def block_sums(blocks: Codes, count: int, *columns: Floats) -> Floats:

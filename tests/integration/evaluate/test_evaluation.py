@@ -146,6 +146,15 @@ def _says(status: int) -> Any:
     return lambda _call: web.json_response({"error": "no"}, status=status)
 
 
+def _nothing(status: int) -> Any:
+    return lambda _call: web.Response(status=status)
+
+
+def _no_gzip(status: int) -> Any:
+    """The header of a proxy that packs answers, before an answer that is not packed."""
+    return lambda call: web.json_response(_ones(call), status=status, headers={"Content-Encoding": "gzip"})
+
+
 @pytest.mark.parametrize(
     ("answer", "fault", "effect"),
     [
@@ -157,6 +166,11 @@ def _says(status: int) -> Any:
         pytest.param(_says(500), Fault.ENDPOINT_FAILED, Effect.HOLD, id="500"),
         pytest.param(_says(307), Fault.ENDPOINT_NOT_FOUND, Effect.STALLED, id="a redirect"),
         pytest.param(_late, Fault.ENDPOINT_TIMED_OUT, Effect.HOLD, id="late"),
+        pytest.param(_nothing(200), Fault.ANSWER_MALFORMED, Effect.REJECT, id="200 and nothing"),
+        pytest.param(_nothing(204), Fault.ANSWER_MALFORMED, Effect.REJECT, id="204"),
+        pytest.param(_says(202), Fault.ANSWER_MALFORMED, Effect.REJECT, id="202, an answer for later"),
+        pytest.param(_no_gzip(200), Fault.ANSWER_MALFORMED, Effect.REJECT, id="no gzip"),
+        pytest.param(_no_gzip(503), Fault.ENDPOINT_FAILED, Effect.HOLD, id="503 and no gzip"),
     ],
 )
 def test_an_endpoints_fault_is_a_named_reason_and_never_a_pass(
@@ -170,6 +184,26 @@ def test_an_endpoints_fault_is_a_named_reason_and_never_a_pass(
     assert (found.fault.reason, found.fault.effect, found.fault.arm) == (fault, effect, "candidate")
     assert found.fault.dataset == "iris"
     assert found.verdict == ("fail" if effect is Effect.REJECT else "undecided")
+
+
+@pytest.mark.parametrize("status", [200, 201, 203])
+def test_an_answer_of_a_success_that_has_a_body_counts(folder: Path, status: int) -> None:
+    """Frameworks for REST say 201 to a POST, and a proxy 203 when it has rewritten what a model said."""
+    with served(answering(lambda call: web.json_response(_ones(call), status=status))) as address:
+        found = evaluated(folder, setup(address))
+    assert found.fault is None
+    figure = found.datasets[0].scopes[0].candidate["accuracy"]
+    assert figure.value == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("bad", [_nothing(204), _no_gzip(200)], ids=["204", "no gzip"])
+def test_an_empty_or_wrongly_packed_answer_is_asked_for_again(folder: Path, bad: Any) -> None:
+    """Once may be a proxy that starts; at each attempt it is what the model says."""
+    calls = iter(range(100))
+    with served(answering(lambda call: bad(call) if next(calls) % 2 == 0 else _ones(call))) as address:
+        found = evaluated(folder, setup(address, asking={"batchRows": 50, "inFlight": 1, "backoff": "1ms"}))
+    assert found.fault is None
+    assert (found.run.asked["candidate"].requests, found.run.asked["candidate"].retries) == (6, 3)
 
 
 def test_nobody_listening_holds(folder: Path) -> None:

@@ -117,7 +117,16 @@ def test_what_could_never_be_judged_is_refused_with_its_field(
             {"metric": "selectionRate", "maxDropVersusStable": -0.1}, "nothing can be better", id="a distance below 0"
         ),
         pytest.param({"metric": "cohenKappa", "min": -1}, r"cohenKappa is -1 to 1", id="kappa"),
-        pytest.param({"metric": "logLoss", "min": 0}, "logLoss is from 0 on", id="a loss is never below 0"),
+        pytest.param({"metric": "logLoss", "min": 0}, "logLoss is from 2.22e-16 on", id="a loss is never below 0"),
+        pytest.param(
+            {"metric": "logLoss", "max": 0},
+            r"g: nothing can stay at max 0; give a limit such as max 0.001: logLoss is from 2.22e-16 on",
+            id="no loss",
+        ),
+        pytest.param({"metric": "brierScore", "max": 1.5}, "with 2 classes everything .* is 0 to 1", id="half a sum"),
+        pytest.param({"metric": "brierScore", "max": 1}, "with 2 classes everything stays at max 1", id="all of it"),
+        pytest.param({"metric": "brierScore", "min": 1}, "2 classes no number of rows .* min 0.999", id="the worst"),
+        pytest.param({"metric": "brierScore", "maxDropVersusStable": 1}, "2 classes no drop is", id="any Brier drop"),
         pytest.param({"metric": "negativeFlipRate", "max": 5}, "everything stays at max 5", id="flips of percent"),
     ],
 )
@@ -137,6 +146,8 @@ def test_a_limit_that_tells_no_model_from_another_is_refused(limit: dict[str, An
         {"metric": "cohenKappa", "min": 0},
         {"metric": "cohenKappa", "maxDropVersusStable": 1.5},
         {"metric": "logLoss", "max": 3},
+        {"metric": "logLoss", "max": 1e-9},
+        {"metric": "brierScore", "max": 0.9},
         {"metric": "logLoss", "maxDropVersusStable": 40},
         {"metric": "negativeFlipRate", "max": 0.001},
         {"metric": "selectionRate", "maxDropVersusStable": 0.001},
@@ -146,6 +157,14 @@ def test_a_limit_that_tells_no_model_from_another_is_refused(limit: dict[str, An
 def test_a_limit_within_the_range_is_taken(limit: dict[str, Any]) -> None:
     """Near the end of the range, too, where some model keeps it and another does not."""
     assert config(gates=[GATE | limit], endpoints={"candidate": STABLE, "stable": STABLE}).gates
+
+
+def test_a_brier_score_of_three_classes_is_no_half() -> None:
+    """The sum of squares ends at 2 there, so that 1.5 tells models apart."""
+    gate = GATE | {"metric": "brierScore"}
+    assert config(classes=["a", "b", "c"], gates=[gate | {"max": 1.5}]).gates
+    with pytest.raises(ValidationError, match="everything stays at max 2: brierScore is 0 to 2"):
+        config(classes=["a", "b", "c"], gates=[gate | {"max": 2}])
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from fairlearn import metrics as fl
 from sklearn.calibration import calibration_curve
 
 from serin.evaluate.estimates import estimates
-from serin.evaluate.measures import COMPARISONS, DRIFT, FAIRNESS, MEASURES, measures_of
+from serin.evaluate.measures import COMPARISONS, DRIFT, FAIRNESS, MEASURES, measure_of, measures_of
 from serin.evaluate.metrics.classes import class_measures
 from serin.evaluate.metrics.fairness import fairness_measures
 from serin.evaluate.metrics.flips import flip_measures
@@ -103,6 +103,25 @@ def test_a_certain_and_wrong_answer_has_scikit_learns_finite_log_loss() -> None:
     resamples = Resamples.of(2, 200, "")
     found = values(loss_measures(target, scores, resamples.blocks, resamples), resamples)
     assert found["logLoss"] == pytest.approx(sk.log_loss(target, scores), abs=EXACT)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_losses_reach_both_ends_of_their_ranges_and_no_further(classes: int) -> None:
+    """scikit-learn's own numbers for a model that is sure: of each wrong answer, and of each right one."""
+    target = np.arange(60, dtype=np.int32) % classes
+    resamples = Resamples.of(60, 200, "")
+    right = np.eye(classes)[target]
+    wrong = np.roll(right, 1, axis=1)
+    for scores, end in ((right, "low"), (wrong, "high")):
+        found = estimates(loss_measures(target, scores, resamples.blocks, resamples), resamples)
+        brier = found["brierScore"]
+        asked = scores[:, 1] if classes == 2 else scores
+        assert brier.value == sk.brier_score_loss(target, asked) == getattr(brier, end)
+        assert (brier.low, brier.high) == (0.0, measure_of("brierScore", classes).high)
+    certain = estimates(loss_measures(target, right, resamples.blocks, resamples), resamples)["logLoss"]
+    assert certain.value == pytest.approx(sk.log_loss(target, right), rel=EXACT, abs=0)
+    assert certain.value == pytest.approx(certain.low, rel=EXACT, abs=0)
+    assert certain.low > 0
 
 
 @pytest.mark.parametrize("data", [one for one in DATA if one.id != "a class that is neither true nor predicted"])

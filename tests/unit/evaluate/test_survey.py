@@ -308,6 +308,29 @@ def test_a_text_that_is_no_time_tells_no_age(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "written"),
+    [
+        (pa.time32("ms"), r"time32\[ms\]"),
+        (pa.time64("us"), r"time64\[us\]"),
+        (pa.duration("ms"), r"duration\[ms\]"),
+    ],
+    ids=str,
+)
+def test_a_time_of_day_or_a_duration_is_no_feature_and_the_reason_says_what_to_write(
+    tmp_path: Path, kind: pa.DataType, written: str
+) -> None:
+    """Data frames hold nanoseconds, others on seconds or texts: a guess would be a skew that nobody sees."""
+    path = write(tmp_path / "rows.parquet", {**COLUMNS, "opened": pa.array([1, 2, None, 4], kind)})
+    words = f"column opened has type {written}, .* a number in the unit that the model was trained with, or a text"
+    with pytest.raises(Unfit, match=words) as caught:
+        look(path)
+    assert caught.value.fault is Fault.WRONG_COLUMNS
+    with pytest.raises(Unfit, match=r"opened .* times are needed: write 2026-11-01T00:00:00Z"):
+        look(path, features=["width"], maxAge="90d", timeColumn="opened")
+    assert set(look(path, ignore=["opened"]).columns) == {"length", "width"}
+
+
+@pytest.mark.parametrize(
     ("columns", "more", "words"),
     [
         ({"species": [["setosa"]] * 4}, {}, "species has type list"),

@@ -22,7 +22,8 @@ def loss_measures(target: Codes, scores: Floats, blocks: Codes, resamples: Resam
     """Log loss and Brier score.
 
     logLoss is scikit-learn's `log_loss`: -ln of the true class's probability, cut off at the type's epsilon. brierScore
-    is its `brier_score_loss`: for two classes (p - y)^2 of one of them, in [0, 1]; else the sum over classes, to 2.
+    is its `brier_score_loss` with `scale_by_half="auto"`: for two classes (p - y)^2 of one of them, in [0, 1]; else the
+    sum over classes, in [0, 2].
 
     Args:
         target: True classes, shape [rows].
@@ -40,7 +41,7 @@ def loss_measures(target: Codes, scores: Floats, blocks: Codes, resamples: Resam
     def values(found: Floats) -> Mapping[str, Floats]:
         return {"logLoss": ratio(found[..., 1], found[..., 0]), "brierScore": ratio(found[..., 2], found[..., 0])}
 
-    return Summed(sums, values, dict.fromkeys(("logLoss", "brierScore"), len(target)))
+    return Summed(sums, values, dict.fromkeys(("logLoss", "brierScore"), len(target)), scores.shape[1])
 
 
 def area_measures(target: Codes, scores: Floats, blocks: Codes, resamples: Resamples) -> Summed:
