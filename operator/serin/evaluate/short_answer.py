@@ -145,7 +145,8 @@ def short_answer(report: Report, kept: Kept) -> str:
                 digest=kept.digest,
                 report_trouble=(kept.trouble or "")[:_TROUBLE_CHARACTERS_MAX] or None,
             )
-            text = json.dumps(answer.model_dump(mode="json", by_alias=True, exclude_none=True))
+            gates = [gate.model_dump(mode="json", by_alias=True, exclude_none=True) for gate in answer.gates]
+            text = json.dumps(answer.model_dump(mode="json", by_alias=True) | {"gates": gates})
             if len(text.encode()) <= BYTES_MAX:
                 return text
     raise AssertionError("names, a place and a few words are short")
