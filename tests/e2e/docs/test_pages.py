@@ -280,7 +280,7 @@ def _first_model() -> Json:
 
 
 def _policy(called: str, stages: list[Json]) -> Json:
-    spec = {"gates": world.GATES, "stages": stages, "warmIn": "0s"}
+    spec = {"gates": world.GATES, "stages": stages, "warmIn": "0s", "timeouts": {"progress": "4h"}}
     return manifests.policy(namespace="default", name=called, spec=spec)
 
 
