@@ -86,8 +86,9 @@ def resolve_policy(rollout: Rollout, policy: RolloutPolicy | None) -> ResolvedPo
     if unknown:
         return _unknown_gate(unknown[0], stages, rollout, policy)
     timeouts = Timeouts.model_validate(_joined(base.timeouts, rollout.timeouts))
-    if _soaks_seconds(stages) >= timeouts.progress.seconds:
-        return _too_little_time(stages, timeouts, rollout)
+    soaks = _soaks_seconds(stages)
+    if soaks >= timeouts.progress.seconds:
+        return _too_little_time(soaks, timeouts, rollout)
     return ResolvedPolicy(
         source=_source(rollout, policy),
         metrics=Metrics.model_validate(_joined(base.metrics, rollout.metrics)),
@@ -111,15 +112,8 @@ def _unknown_gate(name: str, stages: Sequence[Stage], rollout: Rollout, policy: 
     has_own = "spec.rollout.gates" if rollout.gates else None
     from_policy = policy is not None and policy.spec.gates is not None
     where = has_own or (f"RolloutPolicy {policy.metadata.name}" if policy and from_policy else "the built-in policy")
-    field = (
-        "spec.rollout.stages"
-        if rollout.stages
-        else "spec.rollout.gates"
-        if rollout.gates
-        else "spec.rollout.policyRef.name"
-    )
     return InvalidSpec(
-        field,
+        _field_of({"stages": rollout.stages, "gates": rollout.gates}),
         f"stage {stage} lists the gate {name}, which {where} does not have; add the gate there, or take it "
         f"off the stage",
     )
@@ -132,21 +126,19 @@ def _soaks_seconds(stages: Sequence[Stage]) -> float:
     return sum(one.soak.seconds for one in canaries if not one.early) + sum(one.for_.seconds for one in bakes)
 
 
-def _too_little_time(stages: Sequence[Stage], timeouts: Timeouts, rollout: Rollout) -> InvalidSpec:
-    own_time = rollout.timeouts is not None and rollout.timeouts.progress is not None
-    field = (
-        "spec.rollout.timeouts.progress"
-        if own_time
-        else "spec.rollout.stages"
-        if rollout.stages
-        else "spec.rollout.policyRef.name"
-    )
-    soaks = Seconds.of(_soaks_seconds(stages))
+def _too_little_time(soaks: float, timeouts: Timeouts, rollout: Rollout) -> InvalidSpec:
+    own_time = rollout.timeouts.progress if rollout.timeouts is not None else None
     return InvalidSpec(
-        field,
-        f"timeouts.progress, {timeouts.progress}, is over before the soaks are ({soaks} together), so that no rollout "
-        f"could end; give it more, or soak for less",
+        _field_of({"timeouts.progress": own_time, "stages": rollout.stages}),
+        f"timeouts.progress, {timeouts.progress}, is over before the soaks are ({Seconds.of(soaks)} together), so that "
+        f"no rollout could end; give it more, or soak for less",
     )
+
+
+def _field_of(own: Mapping[str, object]) -> str:
+    """The first of these parts of `spec.rollout` that the deployment says itself, else where it names its policy."""
+    said = next((name for name, value in own.items() if value), "policyRef.name")
+    return f"spec.rollout.{said}"
 
 
 def _source(rollout: Rollout, policy: RolloutPolicy | None) -> str:
